@@ -1,0 +1,18 @@
+//! The domain of Upmesh, pure: what a monitor is, when its slots fall, what a result says,
+//! how history is packed, when an incident opens. No I/O, no async runtime, no global clock.
+
+pub mod clock;
+pub mod error;
+pub mod ids;
+pub mod monitor;
+pub mod outcome;
+pub mod result;
+pub mod schedule;
+
+pub use clock::{Clock, ManualClock, Millis, SystemClock};
+pub use error::FieldError;
+pub use ids::{ChannelId, IncidentId, MonitorId, Region, Shard, UserId, WorkspaceId};
+pub use monitor::{Assertion, Monitor, MonitorSpec, ProbeSpec};
+pub use outcome::{Cause, Outcome};
+pub use result::{CheckResult, Phases};
+pub use schedule::{Schedule, ScheduleSegment, Slot};

@@ -1,0 +1,27 @@
+//! What to check: a monitor's settings as people write them, and the record the services share.
+
+mod spec;
+mod validate;
+
+pub use spec::{AlertPolicy, Assertion, Expect, HttpMethod, HttpProbe, IcmpProbe, MonitorSpec, ProbeSpec, Severity, TcpProbe};
+pub use validate::{compile_pattern, parse_statuses, validate};
+
+use serde::{Deserialize, Serialize};
+
+use crate::clock::Millis;
+use crate::ids::{MonitorId, WorkspaceId};
+use crate::schedule::ScheduleSegment;
+
+/// A monitor as the users service publishes it to the other services (internal API).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Monitor {
+    pub id: MonitorId,
+    pub workspace: WorkspaceId,
+    /// Grows with every change of any monitor; the position in the stream of changes.
+    pub revision: i64,
+    pub created_at: Millis,
+    pub updated_at: Millis,
+    pub spec: MonitorSpec,
+    /// Schedule history, sorted by `from`, kept for 400 days; the last one is in force.
+    pub segments: Vec<ScheduleSegment>,
+}
