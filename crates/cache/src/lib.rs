@@ -1,1 +1,15 @@
+//! Redis: the only crate that uses deadpool-redis. Every key is built in [`keys`], every call has a
+//! deadline, every script goes by hash. Nothing here is the only copy of anything: whoever finds
+//! Redis empty writes its part again (see [`Cache::generation`]).
 
+mod connection;
+mod error;
+mod generation;
+mod keys;
+mod pubsub;
+
+pub use connection::{Cache, CacheConfig};
+pub use deadpool_redis::redis;
+pub use error::CacheError;
+pub use keys::Keys;
+pub use pubsub::{Subscription, Update};
