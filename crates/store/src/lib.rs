@@ -1,1 +1,17 @@
+//! PostgreSQL, and the only crate that speaks to it: the schema (`migrations/`), one module per
+//! owned group of tables, SQL checked at compile time.
+//!
+//! A service opens one [`Store`]; every connection carries time limits, so that no statement, lock
+//! or forgotten transaction outlives the patience of its caller.
 
+mod error;
+mod migrate;
+mod pool;
+mod time;
+
+pub use error::StoreError;
+pub use pool::{Limits, Store};
+pub use time::{from_millis, to_millis};
+
+/// A transaction on the store; rolled back when it is dropped.
+pub type Transaction = sqlx::Transaction<'static, sqlx::Postgres>;

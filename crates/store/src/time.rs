@@ -1,0 +1,14 @@
+//! Milliseconds since the Unix epoch on our side, `timestamptz` on PostgreSQL's.
+
+use chrono::{DateTime, Utc};
+use model::Millis;
+
+/// The instant as PostgreSQL keeps it. What lies outside its calendar is clamped to the epoch.
+pub fn from_millis(at: Millis) -> DateTime<Utc> {
+    DateTime::from_timestamp_millis(at).unwrap_or_default()
+}
+
+/// Milliseconds since the Unix epoch; finer digits are dropped.
+pub fn to_millis(at: DateTime<Utc>) -> Millis {
+    at.timestamp_millis()
+}
