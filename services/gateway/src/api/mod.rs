@@ -1,0 +1,24 @@
+//! The shapes of the public API. They live apart from the domain, so that neither leaks into the other.
+//! Times are Unix milliseconds, latencies microseconds, as the names say.
+
+mod check;
+mod incident;
+mod monitor;
+mod problem;
+mod session;
+mod status;
+mod stream;
+mod system;
+mod timeline;
+mod uptime;
+
+pub use check::{Check, CheckPage};
+pub use incident::{Alert, AlertKind, Delivery, DeliveryState, Incident, IncidentPage, IncidentState};
+pub use monitor::{Beat, LatestResult, MonitorPage, MonitorView, RegionView, StateCounts};
+pub use problem::ProblemBody;
+pub use session::{Credentials, Me, Person, Role, Session, Workspace};
+pub use status::{State, Status};
+pub use stream::{ConfigEvent, Hello, ResultItem, ResultsEvent, VerdictItem, VerdictsEvent};
+pub use system::{Dependency, RegionSystem, System};
+pub use timeline::{Bucket, Timeline};
+pub use uptime::{Uptime, UptimeWindow};

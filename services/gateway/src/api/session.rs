@@ -1,0 +1,60 @@
+//! Who is asking.
+
+use model::{Millis, UserId, WorkspaceId};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// What a person types to log in.
+#[derive(Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Credentials {
+    #[schema(example = "admin@example.com", max_length = 254)]
+    pub email: String,
+    #[schema(format = Password, max_length = 1024)]
+    pub password: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Person {
+    pub id: UserId,
+    pub email: String,
+    pub name: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Workspace {
+    pub id: WorkspaceId,
+    pub name: String,
+}
+
+/// What a member may do; each may do what the next may.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    Admin,
+    Editor,
+    Viewer,
+}
+
+/// A fresh session. Browsers use the cookie that comes with it, scripts send `token` as a bearer token.
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
+pub struct Session {
+    pub user: Person,
+    pub workspace: Workspace,
+    pub role: Role,
+    pub token: String,
+    /// Unix ms.
+    #[schema(value_type = i64)]
+    pub expires_at: Millis,
+}
+
+/// The session in use.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Me {
+    pub user: Person,
+    pub workspace: Workspace,
+    pub role: Role,
+    /// Unix ms.
+    #[schema(value_type = i64)]
+    pub expires_at: Millis,
+}

@@ -1,0 +1,16 @@
+//! `GET /health`.
+
+use http::StatusCode;
+
+#[utoipa::path(
+    get,
+    path = "/health",
+    tag = "system",
+    operation_id = "health",
+    summary = "Is the process alive",
+    responses((status = 200, description = "Alive", body = String, content_type = "text/plain")),
+    security(()),
+)]
+pub(crate) async fn health() -> StatusCode {
+    StatusCode::NOT_IMPLEMENTED
+}

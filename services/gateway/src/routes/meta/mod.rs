@@ -1,0 +1,2 @@
+pub(crate) mod doc;
+pub(crate) mod health;

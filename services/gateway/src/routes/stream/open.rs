@@ -1,0 +1,17 @@
+//! `GET /api/stream`.
+
+use http::StatusCode;
+
+#[utoipa::path(
+    get,
+    path = "/api/stream",
+    tag = "system",
+    operation_id = "stream",
+    summary = "Live updates (server-sent events)",
+    description = "Events `hello` (Hello), `results` (ResultsEvent), `verdicts` (VerdictsEvent), `config` (ConfigEvent) and `resync` (no data: you were too slow, read everything again). A comment every 15 s keeps the connection open.",
+    responses((status = 200, description = "The stream", body = String, content_type = "text/event-stream")),
+    security(("cookie" = []), ("bearer" = [])),
+)]
+pub(crate) async fn open() -> StatusCode {
+    StatusCode::NOT_IMPLEMENTED
+}
