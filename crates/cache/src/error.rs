@@ -28,11 +28,11 @@ impl CacheError {
             Self::Address(_) | Self::Value { .. } => false,
             Self::Deadline(_) | Self::Pool(_) => true,
             Self::Redis(error) => match error.kind() {
-                // A failover or a full disk on the server; not the caller's fault.
-                ErrorKind::Server(
+                // Connection trouble, a failover, a server that is loading: not the caller's fault.
+                ErrorKind::Io
+                | ErrorKind::Server(
                     ServerErrorKind::ReadOnly | ServerErrorKind::BusyLoading | ServerErrorKind::TryAgain | ServerErrorKind::MasterDown,
                 ) => true,
-                ErrorKind::Io => true,
                 _ => !matches!(error.retry_method(), RetryMethod::NoRetry),
             },
         }

@@ -6,10 +6,12 @@ mod connection;
 mod error;
 mod generation;
 mod keys;
+mod lease;
 mod pubsub;
 
 pub use connection::{Cache, CacheConfig};
 pub use deadpool_redis::redis;
 pub use error::CacheError;
 pub use keys::Keys;
+pub use lease::{Acquired, Leases, Renewal, owner_of};
 pub use pubsub::{Subscription, Update};

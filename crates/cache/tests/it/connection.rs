@@ -1,0 +1,71 @@
+use std::time::Duration;
+
+use cache::{Cache, CacheConfig, CacheError, Update, redis};
+
+use crate::fresh;
+
+#[tokio::test]
+async fn a_closed_port_is_a_retryable_error_within_the_deadline() {
+    let mut config = CacheConfig::new("redis://127.0.0.1:1".to_owned().into(), "p");
+    config.deadline = Duration::from_millis(300);
+    let cache = Cache::open(&config).expect("opens while Redis is away");
+    let began = std::time::Instant::now();
+    let error = cache.ping().await.expect_err("nobody listens");
+    assert!(error.is_retryable(), "{error}");
+    assert!(cache.pooled().await.err().expect("nobody listens").is_retryable());
+    assert!(began.elapsed() < Duration::from_secs(2));
+}
+
+#[tokio::test]
+async fn a_wrong_type_is_not_retryable() {
+    let cache = fresh();
+    let key = cache.keys().verdict(model::MonitorId(uuid::Uuid::nil()));
+    cache.query::<()>(redis::cmd("RPUSH").arg(&key).arg(1)).await.expect("pushed");
+    let error = cache.query::<String>(redis::cmd("GET").arg(&key)).await.expect_err("a list is no string");
+    assert!(!error.is_retryable(), "{error}");
+}
+
+#[test]
+fn an_unusable_address_says_what_one_looks_like_and_hides_the_password() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let _guard = runtime.enter();
+    let error = Cache::open(&CacheConfig::new("nonsense://u:hunter2@h".to_owned().into(), "p")).expect_err("no such scheme");
+    assert!(matches!(error, CacheError::Address(_)));
+    assert!(error.to_string().contains("redis://"), "{error}");
+    assert!(!error.to_string().contains("hunter2"), "{error}");
+}
+
+#[tokio::test]
+async fn the_generation_stands_until_redis_forgets_it() {
+    let cache = fresh();
+    let first = cache.generation().await.expect("a generation");
+    assert_eq!(cache.generation().await.expect("again"), first);
+    cache.query::<()>(redis::cmd("DEL").arg(cache.keys().generation())).await.expect("deleted");
+    assert_ne!(cache.generation().await.expect("a new one"), first);
+}
+
+#[tokio::test]
+async fn a_subscriber_hears_what_is_published_and_returns_after_a_cut() {
+    let cache = fresh();
+    let mut subscription = cache.subscribe();
+    assert_eq!(subscription.next().await, Update::Connected);
+    assert_eq!(cache.publish(b"one").await.expect("published"), 1);
+    assert_eq!(subscription.next().await, Update::Message("one".into()));
+
+    // Cut this subscriber only: other tests share the Redis.
+    let clients: String = cache.query(redis::cmd("CLIENT").arg("LIST").arg("TYPE").arg("pubsub")).await.expect("a list");
+    let newest = clients.lines().filter_map(|line| line.strip_prefix("id=")?.split(' ').next()?.parse::<u64>().ok()).max().expect("ours");
+    cache.query::<()>(redis::cmd("CLIENT").arg("KILL").arg("ID").arg(newest)).await.expect("cut");
+    assert_eq!(subscription.next().await, Update::Connected);
+    cache.publish(b"two").await.expect("published");
+    assert_eq!(subscription.next().await, Update::Message("two".into()));
+}
+
+#[tokio::test]
+async fn a_script_is_loaded_where_redis_does_not_know_it() {
+    let cache = fresh();
+    let script = redis::Script::new(&format!("return '{}'", uuid::Uuid::new_v4()));
+    let first: String = cache.script(&script.prepare_invoke()).await.expect("loaded and run");
+    let again: String = cache.script_pooled(&script.prepare_invoke()).await.expect("run by hash");
+    assert_eq!(first, again);
+}
