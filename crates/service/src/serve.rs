@@ -1,0 +1,197 @@
+//! An HTTP server that drains: headers under a deadline, bodies under a limit, open requests finished at shutdown.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{ConnectInfo, DefaultBodyLimit, MatchedPath, Request, State};
+use axum::http::StatusCode;
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
+use prometheus::{HistogramOpts, HistogramVec, IntCounterVec, Opts};
+use tokio::net::{TcpListener, TcpStream};
+use tower_http::catch_panic::CatchPanicLayer;
+use tracing::Instrument;
+
+use crate::{Context, Error, Problem, trace};
+
+/// How long a client may take to send a request's head.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+/// Largest request body, in bytes; a route that needs more sets its own `DefaultBodyLimit`.
+const BODY_LIMIT: usize = 1 << 20;
+/// How long open requests may take once shutdown began. Streams (SSE) should end by themselves on `ctx.shutdown()`.
+const DRAIN: Duration = Duration::from_secs(8);
+
+/// Serves `router` on `listener` until shutdown, then lets open requests finish. Handlers find the client's address as
+/// `ConnectInfo<SocketAddr>`.
+pub async fn serve(ctx: Context, listener: TcpListener, router: Router) -> Result<(), Error> {
+    let metrics = HttpMetrics::register(&ctx)?;
+    let app = router
+        .layer(from_fn_with_state(metrics, observe))
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(DefaultBodyLimit::max(BODY_LIMIT));
+    let graceful = GracefulShutdown::new();
+    let mut server = Builder::new(TokioExecutor::new());
+    server.http1().timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT);
+    server.http2().timer(TokioTimer::new()).keep_alive_interval(Duration::from_secs(30));
+    tracing::info!(address = %listener.local_addr()?, "listens");
+    loop {
+        let accepted = tokio::select! {
+            () = ctx.shutdown().cancelled() => break,
+            accepted = listener.accept() => accepted,
+        };
+        let (stream, peer) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                // Out of descriptors: accepting again at once would only spin.
+                tracing::warn!(%error, "a connection could not be accepted");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                continue;
+            }
+        };
+        let connection = server.serve_connection_with_upgrades(io(stream), TowerToHyperService::new(Connection { app: app.clone(), peer }));
+        let watched = graceful.watch(connection.into_owned());
+        tokio::spawn(async move {
+            if let Err(error) = watched.await {
+                tracing::debug!(%error, "a connection ended early");
+            }
+        });
+    }
+    drop(listener);
+    if tokio::time::timeout(DRAIN, graceful.shutdown()).await.is_err() {
+        tracing::warn!("connections were still open after {} s", DRAIN.as_secs());
+    }
+    Ok(())
+}
+
+fn io(stream: TcpStream) -> TokioIo<TcpStream> {
+    // Answers are small and complete; waiting to coalesce them only adds latency.
+    let _ = stream.set_nodelay(true);
+    TokioIo::new(stream)
+}
+
+/// One connection's service: the router, with the client's address put into each request.
+#[derive(Clone)]
+struct Connection {
+    app: Router,
+    peer: SocketAddr,
+}
+
+impl tower::Service<axum::http::Request<hyper::body::Incoming>> for Connection {
+    type Response = Response;
+    type Error = std::convert::Infallible;
+    type Future = <Router as tower::Service<Request>>::Future;
+
+    fn poll_ready(&mut self, cx: &mut std::task::Context<'_>) -> std::task::Poll<Result<(), Self::Error>> {
+        <Router as tower::Service<Request>>::poll_ready(&mut self.app, cx)
+    }
+
+    fn call(&mut self, request: axum::http::Request<hyper::body::Incoming>) -> Self::Future {
+        let mut request = request.map(Body::new);
+        request.extensions_mut().insert(ConnectInfo(self.peer));
+        self.app.call(request)
+    }
+}
+
+#[derive(Clone)]
+struct HttpMetrics {
+    requests: IntCounterVec,
+    seconds: HistogramVec,
+}
+
+impl HttpMetrics {
+    fn register(ctx: &Context) -> Result<Self, Error> {
+        let labels = ["method", "route", "status"];
+        let requests = IntCounterVec::new(Opts::new("http_requests_total", "HTTP requests answered."), &labels)?;
+        let buckets = vec![0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
+        let opts = HistogramOpts::new("http_request_duration_seconds", "Time until the answer's head, in seconds.").buckets(buckets);
+        let seconds = HistogramVec::new(opts, &["method", "route"])?;
+        ctx.metrics().register(Box::new(requests.clone()))?;
+        ctx.metrics().register(Box::new(seconds.clone()))?;
+        Ok(Self { requests, seconds })
+    }
+}
+
+/// A span and two metrics per request. The route is the pattern, never the path, so labels stay bounded.
+async fn observe(State(metrics): State<HttpMetrics>, request: Request, next: Next) -> Response {
+    let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str).to_owned();
+    let method = method_label(request.method());
+    let span = tracing::info_span!("request", method, route);
+    if let Some(parent) = request.headers().get(trace::TRACEPARENT).and_then(|value| value.to_str().ok()) {
+        trace::follow(&span, parent);
+    }
+    let begin = Instant::now();
+    let response = next.run(request).instrument(span).await;
+    metrics.seconds.with_label_values(&[method, route.as_str()]).observe(begin.elapsed().as_secs_f64());
+    metrics.requests.with_label_values(&[method, route.as_str(), response.status().as_str()]).inc();
+    response
+}
+
+fn method_label(method: &axum::http::Method) -> &'static str {
+    match method.as_str() {
+        "GET" => "GET",
+        "POST" => "POST",
+        "PUT" => "PUT",
+        "PATCH" => "PATCH",
+        "DELETE" => "DELETE",
+        "HEAD" => "HEAD",
+        "OPTIONS" => "OPTIONS",
+        _ => "other",
+    }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "the signature tower-http asks for")]
+fn panicked(panic: Box<dyn std::any::Any + Send>) -> Response {
+    let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    tracing::error!(panic = text.unwrap_or("no message"), "a request panicked");
+    Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the error was logged").into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::routing::get;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+    use crate::{Env, Process};
+
+    #[tokio::test]
+    async fn open_requests_finish_and_new_connections_are_refused_while_draining() {
+        let process = Process::new();
+        let ctx = Context::new("gateway", Env::from_pairs([("A", "1")]), &process);
+        let router = Router::new()
+            .route(
+                "/slow",
+                get(|ConnectInfo(peer): ConnectInfo<SocketAddr>| async move {
+                    tokio::time::sleep(Duration::from_millis(300)).await;
+                    format!("done for {}", peer.ip())
+                }),
+            )
+            .route("/panic", get(|| async { assert_eq!(1, 2, "boom") }));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let server = tokio::spawn(serve(ctx.clone(), listener, router));
+        let read = |path: &'static str| async move {
+            let mut stream = TcpStream::connect(address).await?;
+            stream.write_all(format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").as_bytes()).await?;
+            let mut text = String::new();
+            stream.read_to_string(&mut text).await?;
+            Ok::<_, std::io::Error>(text)
+        };
+        let panic = read("/panic").await.unwrap();
+        assert!(panic.starts_with("HTTP/1.1 500") && panic.contains("application/problem+json"), "{panic}");
+        let open = tokio::spawn(read("/slow"));
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        process.shutdown().cancel();
+        assert!(open.await.unwrap().unwrap().ends_with("done for 127.0.0.1"));
+        server.await.unwrap().unwrap();
+        assert!(TcpStream::connect(address).await.is_err());
+        let shown = prometheus::TextEncoder::new().encode_to_string(&ctx.metrics().gather()).unwrap();
+        assert!(shown.contains(r#"http_requests_total{method="GET",route="/slow",status="200"} 1"#), "{shown}");
+    }
+}
