@@ -1,6 +1,7 @@
 //! The domain of Upmesh, pure: what a monitor is, when its slots fall, what a result says,
 //! how history is packed, when an incident opens. No I/O, no async runtime, no global clock.
 
+pub mod account;
 pub mod clock;
 pub mod error;
 pub mod ids;
@@ -9,6 +10,7 @@ pub mod outcome;
 pub mod result;
 pub mod schedule;
 
+pub use account::{Role, Session, UserInfo, WorkspaceInfo};
 pub use clock::{Clock, ManualClock, Millis, SystemClock};
 pub use error::FieldError;
 pub use ids::{ChannelId, IncidentId, MonitorId, Region, Shard, UserId, WorkspaceId};
