@@ -2,6 +2,7 @@
 //! how history is packed, when an incident opens. No I/O, no async runtime, no global clock.
 
 pub mod account;
+pub mod alerting;
 pub mod clock;
 pub mod error;
 pub mod ids;

@@ -1,0 +1,313 @@
+//! The promises of the fold, over every order of arrival.
+
+use proptest::prelude::*;
+use uuid::Uuid;
+
+use super::*;
+use crate::ids::{MonitorId, Region};
+use crate::outcome::{Cause, Outcome};
+use crate::result::{CheckResult, Phases};
+use crate::schedule::Slot;
+
+const MINUTE: i64 = 60_000;
+const T: Slot = 1_800_000_000_000;
+
+fn region(name: &str) -> Region {
+    name.parse().expect("a region")
+}
+
+fn monitor() -> MonitorId {
+    MonitorId(Uuid::from_u128(7))
+}
+
+fn policy(regions: &[&str], quorum: usize, failures: u8, successes: u8) -> Policy {
+    Policy {
+        failures_to_open: failures,
+        successes_to_close: successes,
+        regions: regions.iter().map(|name| region(name)).collect(),
+        quorum,
+        interval_ms: MINUTE,
+        timeout_ms: 10_000,
+        active: true,
+    }
+}
+
+fn result(at: &str, slot: Slot, outcome: Outcome) -> CheckResult {
+    CheckResult {
+        monitor: monitor(),
+        region: region(at),
+        slot,
+        interval_ms: MINUTE,
+        outcome,
+        cause: (outcome == Outcome::Down).then_some(Cause::Status),
+        detail: None,
+        latency_us: None,
+        phases: Phases::default(),
+        status: None,
+        certificate_expires_at: None,
+        attempts: 1,
+        started_at: slot,
+        epoch: 1,
+        pinger: "p".to_owned(),
+        revision: 1,
+        suspect: false,
+    }
+}
+
+fn run(policy: &Policy, results: &[CheckResult]) -> (MonitorState, Vec<Transition>) {
+    let mut state = MonitorState::default();
+    let transitions = results
+        .iter()
+        .filter_map(|one| match fold(&mut state, policy, one) {
+            Folded::Taken(transition) => transition.map(|boxed| *boxed),
+            _ => None,
+        })
+        .collect();
+    (state, transitions)
+}
+
+fn slots(at: &str, text: &str) -> Vec<CheckResult> {
+    text.chars()
+        .enumerate()
+        .filter_map(|(n, letter)| {
+            let slot = T + i64::try_from(n).expect("few") * MINUTE;
+            let outcome = match letter {
+                'u' => Outcome::Up,
+                'd' => Outcome::Down,
+                '?' => Outcome::Unknown,
+                'm' => Outcome::Missed,
+                'g' => Outcome::Degraded,
+                _ => return None,
+            };
+            Some(result(at, slot, outcome))
+        })
+        .collect()
+}
+
+fn story(text: &str) -> Vec<(TransitionKind, i64)> {
+    let (_, transitions) = run(&policy(&["a"], 1, 2, 2), &slots("a", text));
+    transitions.iter().map(|one| (one.kind, (one.slot - T) / MINUTE)).collect()
+}
+
+#[test]
+fn two_failures_open_and_two_successes_close() {
+    use TransitionKind::{Opened, Resolved};
+    assert_eq!(story("uudduu"), [(Opened, 3), (Resolved, 5)]);
+    assert_eq!(story("ududud"), []);
+    assert_eq!(story("ddudud"), [(Opened, 1)]);
+    assert_eq!(story("dd"), [(Opened, 1)]);
+    assert_eq!(story("dgdg"), [], "degraded is not down");
+    assert_eq!(story("ud?md"), [(Opened, 4)], "what says nothing neither counts nor resets");
+    assert_eq!(story("ud??uu"), []);
+    assert_eq!(story("dduudduu"), [(Opened, 1), (Resolved, 3), (Opened, 5), (Resolved, 7)]);
+}
+
+#[test]
+fn a_transition_says_since_when_and_has_a_number() {
+    let (_, transitions) = run(&policy(&["a"], 1, 3, 2), &slots("a", "udddduu"));
+    let [opened, resolved] = transitions.as_slice() else { panic!("two transitions, not {transitions:?}") };
+    assert_eq!((opened.sequence, opened.since, opened.slot, opened.cause), (1, T + MINUTE, T + 3 * MINUTE, Some(Cause::Status)));
+    assert_eq!(opened.incident, incident_id(monitor(), T + 3 * MINUTE));
+    assert_eq!((resolved.incident, resolved.sequence), (opened.incident, 2));
+    assert_eq!((resolved.since, resolved.until), (T + MINUTE, Some(T + 5 * MINUTE)));
+    assert_eq!(resolved.regions, [region("a")]);
+}
+
+#[test]
+fn suspect_results_are_no_evidence() {
+    let mut results = slots("a", "uddd");
+    for one in &mut results {
+        one.suspect = true;
+    }
+    assert_eq!(run(&policy(&["a"], 1, 1, 1), &results).1, []);
+}
+
+#[test]
+fn a_late_result_opens_nothing_until_a_timely_one_confirms() {
+    let policy = policy(&["a"], 1, 2, 2);
+    let (mut state, _) = run(&policy, &[result("a", T + 20 * MINUTE, Outcome::Down)]);
+    let late = fold(&mut state, &policy, &result("a", T, Outcome::Down));
+    assert_eq!(late, Folded::Taken(None));
+    let timely = fold(&mut state, &policy, &result("a", T + 21 * MINUTE, Outcome::Down));
+    assert!(matches!(timely, Folded::Taken(Some(opened)) if opened.kind == TransitionKind::Opened));
+}
+
+#[test]
+fn a_pause_closes_with_a_note_and_forgets() {
+    let policy = policy(&["a"], 1, 1, 1);
+    let (mut state, _) = run(&policy, &slots("a", "d"));
+    let closed = close(&mut state, Note::Paused, T + MINUTE).expect("an open incident");
+    assert_eq!((closed.kind, closed.note, closed.sequence), (TransitionKind::Resolved, Some(Note::Paused), 2));
+    assert_eq!(close(&mut state, Note::Paused, T + MINUTE), None);
+    assert_eq!(state.newest(), None);
+    let paused = Policy { active: false, ..policy };
+    assert_eq!(fold(&mut state, &paused, &result("a", T + 2 * MINUTE, Outcome::Down)), Folded::Ignored);
+}
+
+#[test]
+fn an_acknowledgement_counts_once_and_for_its_incident() {
+    let policy = policy(&["a"], 1, 1, 1);
+    let (mut state, opened) = run(&policy, &slots("a", "d"));
+    let id = opened[0].incident;
+    assert_eq!(acknowledge(&mut state, incident_id(monitor(), 1), T), None);
+    assert_eq!(acknowledge(&mut state, id, T).map(|one| (one.kind, one.sequence)), Some((TransitionKind::Acknowledged, 2)));
+    assert_eq!(acknowledge(&mut state, id, T), None);
+}
+
+#[test]
+fn old_evidence_is_not_shown_as_up_or_down() {
+    let policy = policy(&["a"], 1, 1, 1);
+    for (text, fresh) in [("u", ShownState::Up), ("d", ShownState::Down), ("g", ShownState::Degraded)] {
+        let (mut state, _) = run(&policy, &slots("a", text));
+        assert_eq!(shown(&state, &policy, T + MINUTE).state, fresh);
+        assert_eq!(shown(&state, &policy, T + 10 * MINUTE).state, ShownState::Insufficient);
+        fold(&mut state, &policy, &result("a", T + 10 * MINUTE, Outcome::Unknown));
+        assert_eq!(shown(&state, &policy, T + 10 * MINUTE).state, ShownState::Unknown);
+    }
+}
+
+#[test]
+fn a_state_survives_its_serialisation() {
+    let (state, _) = run(&policy(&["a"], 1, 2, 2), &slots("a", "uuddgd?u"));
+    let text = serde_json::to_string(&state).expect("a state");
+    assert_eq!(serde_json::from_str::<MonitorState>(&text).expect("the same"), state);
+}
+
+#[test]
+fn a_healthy_state_stays_small() {
+    let (state, _) = run(&policy(&["a"], 1, 2, 2), &slots("a", &"u".repeat(500)));
+    assert!(serde_json::to_string(&state).expect("a state").len() < 400);
+    assert!(state.is_steady(&policy(&["a"], 1, 2, 2)));
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Says {
+    Up,
+    Down,
+    StaleUp,
+    StaleDown,
+    Absent,
+}
+
+/// 3 regions × {up, down, stale (either), absent} × quorum × every order of arrival.
+#[test]
+fn a_quorum_is_independent_of_order_and_never_down_on_stale_evidence() {
+    let names = ["a", "b", "c"];
+    let says = [Says::Up, Says::Down, Says::StaleUp, Says::StaleDown, Says::Absent];
+    let orders = [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]];
+    let mut cases = 0;
+    for quorum in 1..=3 {
+        let policy = policy(&names, quorum, 1, 1);
+        for case in 0..125_usize {
+            let said = [says[case % 5], says[case / 5 % 5], says[case / 25]];
+            let up = said.iter().filter(|one| **one == Says::Up).count();
+            let down = said.iter().filter(|one| **one == Says::Down).count();
+            let expected = if down >= quorum {
+                Verdict::Down
+            } else if up > 3 - quorum {
+                Verdict::Up
+            } else {
+                Verdict::Insufficient
+            };
+            for order in orders {
+                let results: Vec<CheckResult> = order
+                    .iter()
+                    .filter_map(|i| match said[*i] {
+                        Says::Up => Some(result(names[*i], T, Outcome::Up)),
+                        Says::Down => Some(result(names[*i], T, Outcome::Down)),
+                        Says::StaleUp => Some(result(names[*i], T - 10 * MINUTE, Outcome::Up)),
+                        Says::StaleDown => Some(result(names[*i], T - 10 * MINUTE, Outcome::Down)),
+                        Says::Absent => None,
+                    })
+                    .collect();
+                let (state, _) = run(&policy, &results);
+                let judged = state.judge(&policy, T);
+                assert_eq!(judged.verdict, expected, "{said:?} in order {order:?} with quorum {quorum}");
+                assert_eq!(judged.down.len(), down);
+                match expected {
+                    Verdict::Down => assert!(state.open_incident().is_some()),
+                    Verdict::Up => assert!(state.open_incident().is_none()),
+                    Verdict::Insufficient => {}
+                }
+                cases += 1;
+            }
+        }
+    }
+    assert_eq!(cases, 3 * 125 * 6);
+}
+
+/// Results of up to 50 slots in three regions, each perhaps delivered twice, and a shuffle of them.
+fn shuffled() -> impl Strategy<Value = (Vec<CheckResult>, Vec<CheckResult>)> {
+    let letters = prop::collection::vec((0..3_usize, 0..50_i64, 0..7_u8), 1..150);
+    letters
+        .prop_map(|drawn| {
+            let mut results: Vec<CheckResult> = drawn
+                .into_iter()
+                .map(|(at, n, kind)| {
+                    let outcome =
+                        [Outcome::Up, Outcome::Up, Outcome::Down, Outcome::Down, Outcome::Down, Outcome::Unknown, Outcome::Degraded];
+                    result(["a", "b", "c"][at], T + n * MINUTE, outcome[usize::from(kind)])
+                })
+                .collect();
+            results.sort_by(|a, b| (a.slot, &a.region).cmp(&(b.slot, &b.region)));
+            results.dedup_by(|a, b| (a.slot, &a.region) == (b.slot, &b.region));
+            results
+        })
+        .prop_flat_map(|results| {
+            let twice: Vec<CheckResult> = results.iter().chain(results.iter().step_by(3)).cloned().collect();
+            (Just(results), Just(twice).prop_shuffle())
+        })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+    #[test]
+    fn late_shuffled_and_repeated_results_come_to_the_same(
+        (in_order, shuffled) in shuffled(), quorum in 1..=3_usize, failures in 1..4_u8, successes in 1..4_u8,
+    ) {
+        let policy = policy(&["a", "b", "c"], quorum, failures, successes);
+        // The end of both: one timely result each, as opening waits for a timely one.
+        let end = ["a", "b", "c"].map(|at| result(at, T + 50 * MINUTE, Outcome::Down));
+        let [ordered, other] = [in_order, shuffled].map(|mut results| {
+            results.extend(end.iter().cloned());
+            run(&policy, &results).0
+        });
+        let kinds = |state: &MonitorState| -> Vec<_> {
+            state.regions.iter().map(|(region, one)| (region.clone(), one.newest(), one.confirmed(&policy).map(|c| c.down))).collect()
+        };
+        prop_assert_eq!(kinds(&ordered), kinds(&other));
+        let now = T + 50 * MINUTE;
+        prop_assert_eq!(ordered.judge(&policy, now).verdict, other.judge(&policy, now).verdict);
+        if ordered.judge(&policy, now).verdict != Verdict::Insufficient {
+            prop_assert_eq!(ordered.open_incident().is_some(), other.open_incident().is_some());
+        }
+    }
+
+    /// Each incident opens once and closes at most once, with numbers that follow each other.
+    #[test]
+    fn transitions_are_numbered_without_gaps((_, shuffled) in shuffled(), failures in 1..4_u8, successes in 1..4_u8) {
+        let (_, transitions) = run(&policy(&["a", "b", "c"], 2, failures, successes), &shuffled);
+        let mut last = std::collections::HashMap::new();
+        for one in &transitions {
+            let sequence = last.entry(one.incident).or_insert(0);
+            *sequence += 1;
+            prop_assert_eq!(one.sequence, *sequence);
+        }
+        for pair in transitions.windows(2) {
+            prop_assert_ne!(pair[0].kind, pair[1].kind);
+        }
+    }
+
+    /// Taking the same log again after any part of it changes nothing and opens nothing new.
+    #[test]
+    fn redelivery_changes_nothing((in_order, _) in shuffled(), from in 0..150_usize) {
+        let policy = policy(&["a", "b", "c"], 2, 2, 2);
+        let (mut state, _) = run(&policy, &in_order);
+        let before = state.clone();
+        for one in in_order.iter().skip(from) {
+            let again = fold(&mut state, &policy, one);
+            prop_assert!(!matches!(again, Folded::Taken(_)), "{:?}", again);
+        }
+        prop_assert_eq!(state, before);
+    }
+}
