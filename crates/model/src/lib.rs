@@ -10,6 +10,7 @@ pub mod monitor;
 pub mod outcome;
 pub mod result;
 pub mod schedule;
+pub mod uptime;
 
 pub use account::{Role, Session, UserInfo, WorkspaceInfo};
 pub use clock::{Clock, ManualClock, Millis, SystemClock};

@@ -98,7 +98,7 @@ fn http_probe(wrong: &mut dyn FnMut(&str, String), http: &HttpProbe) {
     }
     match Url::parse(&http.url) {
         Err(error) => {
-            wrong("probe.url", format!("{:?} is no URL ({error}): use for example \"https://example.com/health\"", clip(&http.url)))
+            wrong("probe.url", format!("{:?} is no URL ({error}): use for example \"https://example.com/health\"", clip(&http.url)));
         }
         Ok(url) => {
             if !matches!(url.scheme(), "http" | "https") {

@@ -17,8 +17,9 @@ pub struct ProblemBody {
     #[schema(example = 422)]
     pub status: u16,
     /// One sentence for people.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub detail: String,
     /// What is wrong, by field.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<FieldError>,
 }
