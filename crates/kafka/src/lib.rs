@@ -1,1 +1,28 @@
+//! The only crate that uses rdkafka: a producer whose acks are futures, a group consumer that never
+//! stops polling and shows rebalances as events, a consumer outside any group, dead letters, topics.
 
+mod broadcast;
+mod config;
+mod dead_letter;
+mod embedded;
+mod error;
+mod group;
+mod ledger;
+mod metrics;
+mod producer;
+mod record;
+mod topics;
+mod trace;
+
+pub use broadcast::BroadcastConsumer;
+pub use config::{KafkaConfig, Security};
+pub use dead_letter::{DeadLetterError, DeadLetters};
+pub use embedded::EmbeddedBroker;
+pub use error::KafkaError;
+pub use group::{Assignment, Event, GroupConsumer, Partition, Revocation};
+pub use ledger::OffsetLedger;
+pub use metrics::KafkaMetrics;
+pub use producer::{Ack, Producer, SendError};
+pub use record::{Message, Record, TopicPartitionOffset};
+pub use topics::{cluster_id, end_offsets, ensure_topics};
+pub use trace::{current_traceparent, set_parent};

@@ -1,0 +1,139 @@
+//! Records that cannot be read are set aside with the reason, so that one does not block its
+//! partition; but not a whole topic of them: then it is us who are broken.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use events::{Topics, headers};
+
+use crate::metrics::KafkaMetrics;
+use crate::producer::{Ack, Producer, SendError};
+use crate::record::{Message, Record};
+
+/// Over this window …
+const WINDOW: Duration = Duration::from_secs(60);
+/// … this many dead letters are let through whatever the share …
+const ALWAYS: u64 = 100;
+/// … and above that one in this many records.
+const ONE_IN: u64 = 10;
+
+#[derive(Debug, thiserror::Error)]
+pub enum DeadLetterError {
+    /// So many records are unreadable that the reader is the likelier fault: stop, do not discard.
+    #[error("{dead} of {seen} records in the last minute could not be read: stopping rather than setting aside the whole topic")]
+    TooMany { dead: u64, seen: u64 },
+    #[error(transparent)]
+    Send(#[from] SendError),
+}
+
+/// Writes to `<topic>.dead-letter`. One per consumer.
+pub struct DeadLetters {
+    producer: Producer,
+    consumer: &'static str,
+    rate: Mutex<Rate>,
+    metrics: Option<KafkaMetrics>,
+}
+
+#[derive(Default)]
+struct Rate {
+    /// Per second: when it began, records seen, dead letters among them.
+    seconds: VecDeque<(Instant, u64, u64)>,
+}
+
+impl Rate {
+    fn note(&mut self, now: Instant, seen: u64, dead: u64) {
+        match self.seconds.back_mut() {
+            Some(last) if now.saturating_duration_since(last.0) < Duration::from_secs(1) => {
+                last.1 += seen;
+                last.2 += dead;
+            }
+            _ => self.seconds.push_back((now, seen, dead)),
+        }
+        while self.seconds.front().is_some_and(|first| now.saturating_duration_since(first.0) > WINDOW) {
+            self.seconds.pop_front();
+        }
+    }
+
+    /// (seen, dead), if that is too many.
+    fn exceeded(&self) -> Option<(u64, u64)> {
+        let (seen, dead) = self.seconds.iter().fold((0, 0), |(seen, dead), second| (seen + second.1, dead + second.2));
+        (dead > ALWAYS && dead.saturating_mul(ONE_IN) > seen).then_some((seen, dead))
+    }
+}
+
+impl DeadLetters {
+    /// `consumer` names the reader in the dead letter.
+    pub fn new(producer: Producer, consumer: &'static str, metrics: Option<KafkaMetrics>) -> Self {
+        Self { producer, consumer, rate: Mutex::default(), metrics }
+    }
+
+    /// Tells how many records were read well, so that the share of dead ones is known.
+    pub fn passed(&self, records: usize) {
+        self.rate.lock().unwrap_or_else(PoisonError::into_inner).note(Instant::now(), records as u64, 0);
+    }
+
+    /// Queues the dead letter; commit past the record only after the ack.
+    pub fn send(&self, message: &Message, reason: &str) -> Result<Ack, DeadLetterError> {
+        {
+            let mut rate = self.rate.lock().unwrap_or_else(PoisonError::into_inner);
+            rate.note(Instant::now(), 1, 1);
+            if let Some((seen, dead)) = rate.exceeded() {
+                return Err(DeadLetterError::TooMany { dead, seen });
+            }
+        }
+        tracing::warn!(
+            topic = &*message.topic,
+            partition = message.partition,
+            offset = message.offset,
+            consumer = self.consumer,
+            reason,
+            "a record cannot be read and is set aside"
+        );
+        if let Some(metrics) = &self.metrics {
+            metrics.dead_letters.with_label_values(&[self.consumer]).inc();
+        }
+        Ok(self.producer.send(self.record(message, reason))?)
+    }
+
+    fn record(&self, message: &Message, reason: &str) -> Record {
+        let text = |value: String| Bytes::from(value);
+        let mut record = Record::new(
+            Topics::dead_letter(&message.topic).into(),
+            message.key.clone().unwrap_or_default(),
+            message.value.clone().unwrap_or_default(),
+        );
+        record.headers = vec![
+            (headers::REASON, text(reason.chars().take(500).collect())),
+            (headers::SOURCE_TOPIC, text(message.topic.to_string())),
+            (headers::SOURCE_PARTITION, text(message.partition.to_string())),
+            (headers::SOURCE_OFFSET, text(message.offset.to_string())),
+            (headers::CONSUMER, Bytes::from_static(self.consumer.as_bytes())),
+        ];
+        if let Some(traceparent) = &message.traceparent {
+            record.headers.push((headers::TRACEPARENT, text(traceparent.clone())));
+        }
+        record
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_few_pass_whatever_the_share_and_a_flood_does_not() {
+        let start = Instant::now();
+        let mut rate = Rate::default();
+        rate.note(start, ALWAYS, ALWAYS);
+        assert!(rate.exceeded().is_none());
+        rate.note(start, 1, 1);
+        assert!(rate.exceeded().is_some());
+        rate.note(start, 10_000, 0);
+        assert!(rate.exceeded().is_none(), "one in a hundred is the topic's fault, not ours");
+        let later = start + WINDOW + Duration::from_secs(2);
+        rate.note(later, 50, 50);
+        assert!(rate.exceeded().is_none(), "the window moved on");
+    }
+}
