@@ -30,6 +30,13 @@ impl Store {
             .unwrap_or_else(|_| Err(StoreError::Unavailable(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into()))))
     }
 
+    /// Identifies the schema this program knows: changes with every migration and every edit of one.
+    pub fn schema_fingerprint() -> u32 {
+        let checksums = MIGRATOR.iter().flat_map(|migration| migration.checksum.iter());
+        // FNV-1a.
+        checksums.fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193))
+    }
+
     /// Whether the schema holds every migration this program knows. For `/ready` and the start of a service.
     pub async fn is_migrated(&self) -> Result<bool, StoreError> {
         let known = i64::try_from(MIGRATOR.iter().count()).unwrap_or(i64::MAX);
