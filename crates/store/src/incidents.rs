@@ -1,0 +1,19 @@
+//! What the alerter owns: consumer offsets, alert states, incidents, alerts and their deliveries.
+//!
+//! The rule of these tables: a transition, its deliveries, the state it left and the offset that led
+//! to it are one transaction ([`Store::commit_alerting`]), under a fence that keeps out whoever no
+//! longer holds the partition.
+
+mod acknowledge;
+mod claim;
+mod commit;
+mod outbox;
+mod settle;
+mod states;
+
+pub use acknowledge::{AcknowledgeRequest, Acknowledged};
+pub use claim::ClaimedDelivery;
+pub use commit::{AlertRow, AlertingCommit, Committed, DeliveryRow, IncidentRow, OffsetRow, StateRow};
+pub use outbox::UnpublishedAlert;
+pub use settle::{Backlog, SentMessage, Settlement};
+pub use states::{StoredState, TakenPartition};

@@ -1,0 +1,130 @@
+//! Settling deliveries: by what the channel said, while the claim is still ours.
+
+use model::{ChannelId, Millis};
+use uuid::Uuid;
+
+use crate::{Store, StoreError, from_millis, to_millis};
+
+/// Where a message is, on channels that say so.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SentMessage {
+    pub channel: Option<String>,
+    pub ts: Option<String>,
+}
+
+/// How an attempt ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Settlement {
+    /// It is there; `found` where it already was.
+    Sent { message: SentMessage, found: bool },
+    /// To be tried again at `due_at`. `doubtful`: the request was written and no answer came.
+    Retry { due_at: Millis, doubtful: bool, error: String },
+    /// Given up.
+    Dead { error: String },
+}
+
+/// What waits, for metrics and health.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Backlog {
+    pub waiting: i64,
+    pub dead: i64,
+    /// Since when the oldest that is not held waits.
+    pub oldest: Option<Millis>,
+}
+
+impl Store {
+    /// Records how attempts ended, where the claim is still ours. Returns how many were.
+    pub async fn settle_deliveries(&self, owner: Uuid, ends: &[(Uuid, i32, Settlement)], now: Millis) -> Result<u64, StoreError> {
+        let mut tx = self.begin().await?;
+        let now = from_millis(now);
+        let mut ours = 0;
+        for (id, attempt, end) in ends {
+            let (outcome, error) = match end {
+                Settlement::Sent { message, found } => {
+                    ours += sqlx::query!(
+                        r#"UPDATE deliveries SET state = 'sent', sent_at = $3, owner = NULL, lease_until = NULL, last_error = NULL,
+                               message_channel = $4, message_ts = $5
+                           WHERE id = $1 AND owner = $2 AND state = 'sending'"#,
+                        id,
+                        owner,
+                        now,
+                        message.channel,
+                        message.ts,
+                    )
+                    .execute(&mut *tx)
+                    .await?
+                    .rows_affected();
+                    (if *found { "found" } else { "sent" }, None)
+                }
+                Settlement::Retry { due_at, doubtful, error } => {
+                    ours += sqlx::query!(
+                        r#"UPDATE deliveries SET state = 'pending', due_at = $3, owner = NULL, lease_until = NULL, last_error = $4,
+                               doubtful = doubtful OR $5
+                           WHERE id = $1 AND owner = $2 AND state = 'sending'"#,
+                        id,
+                        owner,
+                        from_millis(*due_at),
+                        error,
+                        doubtful,
+                    )
+                    .execute(&mut *tx)
+                    .await?
+                    .rows_affected();
+                    (if *doubtful { "doubtful" } else { "retry" }, Some(error))
+                }
+                Settlement::Dead { error } => {
+                    ours += sqlx::query!(
+                        r#"UPDATE deliveries SET state = 'dead', owner = NULL, lease_until = NULL, last_error = $3
+                           WHERE id = $1 AND owner = $2 AND state = 'sending'"#,
+                        id,
+                        owner,
+                        error,
+                    )
+                    .execute(&mut *tx)
+                    .await?
+                    .rows_affected();
+                    ("dead", Some(error))
+                }
+            };
+            sqlx::query!(
+                "UPDATE delivery_attempts SET ended_at = $3, outcome = $4, error = $5 WHERE delivery_id = $1 AND attempt = $2",
+                id,
+                attempt,
+                now,
+                outcome,
+                error,
+            )
+            .execute(&mut *tx)
+            .await?;
+        }
+        tx.commit().await?;
+        Ok(ours)
+    }
+
+    /// When the next delivery that is not held falls due or loses its lease.
+    pub async fn next_delivery_due(&self, busy: &[ChannelId]) -> Result<Option<Millis>, StoreError> {
+        let busy: Vec<Uuid> = busy.iter().map(|channel| channel.0).collect();
+        let next = sqlx::query_scalar!(
+            r#"SELECT min(CASE WHEN state = 'sending' THEN lease_until ELSE due_at END) FROM deliveries
+               WHERE state IN ('pending', 'sending') AND held_partition IS NULL AND channel_id <> ALL($1)"#,
+            &busy,
+        )
+        .fetch_one(self.pool())
+        .await?;
+        Ok(next.map(to_millis))
+    }
+
+    /// What waits and what was given up in the last day.
+    pub async fn delivery_backlog(&self, now: Millis) -> Result<Backlog, StoreError> {
+        let row = sqlx::query!(
+            r#"SELECT count(*) FILTER (WHERE state IN ('pending', 'sending')) AS "waiting!",
+                   count(*) FILTER (WHERE state = 'dead') AS "dead!",
+                   min(created_at) FILTER (WHERE state IN ('pending', 'sending') AND held_partition IS NULL) AS oldest
+               FROM deliveries WHERE state IN ('pending', 'sending') OR (state = 'dead' AND created_at > $1)"#,
+            from_millis(now - 24 * 3_600_000),
+        )
+        .fetch_one(self.pool())
+        .await?;
+        Ok(Backlog { waiting: row.waiting, dead: row.dead, oldest: row.oldest.map(to_millis) })
+    }
+}

@@ -1,0 +1,83 @@
+//! Taking partitions over, with the states that go with them.
+
+use model::alerting::MonitorState;
+use model::{Millis, MonitorId};
+use uuid::Uuid;
+
+use crate::{Store, StoreError, from_millis};
+
+/// A partition that is now ours, until someone else takes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TakenPartition {
+    pub partition: i32,
+    /// Where to go on; 0 where nothing is known.
+    pub next_offset: i64,
+    /// Commits must carry it.
+    pub epoch: i64,
+}
+
+/// A monitor's state as it was committed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StoredState {
+    pub monitor: MonitorId,
+    pub partition: i32,
+    pub state: MonitorState,
+}
+
+impl Store {
+    /// Takes partitions: from now on, commits of their former owners change nothing. Offsets of another
+    /// cluster (a log that started anew) are set back to the beginning.
+    pub async fn take_partitions(
+        &self,
+        consumer: &str,
+        topic: &str,
+        partitions: &[i32],
+        cluster_id: &str,
+        owner: Uuid,
+        now: Millis,
+    ) -> Result<Vec<TakenPartition>, StoreError> {
+        let rows = sqlx::query_as!(
+            TakenPartition,
+            r#"INSERT INTO consumer_offsets AS known (consumer, topic, partition, cluster_id, next_offset, owner, epoch, updated_at)
+               SELECT $1, $2, partition, $4, 0, $5, 1, $6 FROM UNNEST($3::int[]) AS taken (partition) ORDER BY partition
+               ON CONFLICT (consumer, topic, partition) DO UPDATE SET
+                   owner = EXCLUDED.owner,
+                   epoch = known.epoch + 1,
+                   next_offset = CASE WHEN known.cluster_id = EXCLUDED.cluster_id THEN known.next_offset ELSE 0 END,
+                   cluster_id = EXCLUDED.cluster_id,
+                   updated_at = EXCLUDED.updated_at
+               RETURNING partition, next_offset, epoch"#,
+            consumer,
+            topic,
+            partitions,
+            cluster_id,
+            owner,
+            from_millis(now),
+        )
+        .fetch_all(self.pool())
+        .await?;
+        Ok(rows)
+    }
+
+    /// The states last committed from these partitions.
+    pub async fn alert_states_of(&self, partitions: &[i32]) -> Result<Vec<StoredState>, StoreError> {
+        let rows = sqlx::query!("SELECT monitor_id, partition, state FROM alert_states WHERE partition = ANY($1)", partitions)
+            .fetch_all(self.pool())
+            .await?;
+        rows.into_iter().map(|row| stored(row.monitor_id, row.partition, row.state)).collect()
+    }
+
+    /// The states of these monitors, wherever they were committed from.
+    pub async fn alert_states(&self, monitors: &[MonitorId]) -> Result<Vec<StoredState>, StoreError> {
+        let ids: Vec<Uuid> = monitors.iter().map(|monitor| monitor.0).collect();
+        let rows = sqlx::query!("SELECT monitor_id, partition, state FROM alert_states WHERE monitor_id = ANY($1)", &ids)
+            .fetch_all(self.pool())
+            .await?;
+        rows.into_iter().map(|row| stored(row.monitor_id, row.partition, row.state)).collect()
+    }
+}
+
+fn stored(monitor: Uuid, partition: i32, state: serde_json::Value) -> Result<StoredState, StoreError> {
+    let state = serde_json::from_value(state).map_err(|error| StoreError::corrupt("alert_states", error))?;
+    Ok(StoredState { monitor: monitor.into(), partition, state })
+}
