@@ -46,7 +46,13 @@ mod tests {
         let context = parse("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01").expect("valid");
         assert!(context.is_remote() && context.is_sampled());
         assert_eq!(context.trace_id().to_string(), "0af7651916cd43dd8448eb211c80319c");
-        for rubbish in ["", "00", "00-00000000000000000000000000000000-b7ad6b7169203331-01", "ff-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", "00-0af7651916cd43dd8448eb211c80319c-zzzz6b7169203331-01"] {
+        for rubbish in [
+            "",
+            "00",
+            "00-00000000000000000000000000000000-b7ad6b7169203331-01",
+            "ff-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+            "00-0af7651916cd43dd8448eb211c80319c-zzzz6b7169203331-01",
+        ] {
             assert!(parse(rubbish).is_none(), "{rubbish}");
         }
     }

@@ -5,6 +5,7 @@ pub mod account;
 pub mod alerting;
 pub mod clock;
 pub mod error;
+pub mod history;
 pub mod ids;
 pub mod monitor;
 pub mod outcome;

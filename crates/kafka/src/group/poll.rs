@@ -141,8 +141,7 @@ impl Poller<'_> {
                 self.finish(pending, &offsets);
             }
         }
-        let overdue =
-            |pending: &Pending| !pending.announced.assign && (pending.announced.lost || pending.since.elapsed() > REVOKE_LIMIT);
+        let overdue = |pending: &Pending| !pending.announced.assign && (pending.announced.lost || pending.since.elapsed() > REVOKE_LIMIT);
         while let Some(at) = self.pending.iter().position(overdue) {
             let pending = self.pending.remove(at);
             self.finish(pending, &HashMap::new());

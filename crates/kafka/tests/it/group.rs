@@ -44,7 +44,9 @@ async fn the_service_says_where_a_partition_starts() {
     let name: Arc<str> = topic.as_str().into();
     for (given, first) in [(Some(40), 40), (Some(5000), 0), (None, 0)] {
         let mut consumer = GroupConsumer::new(&config, &unique("group"), &[&topic]).expect("consumer");
-        let Event::Assigned(assignment) = consumer.next(10, Duration::ZERO).await.expect("event") else { panic!("records before the assignment") };
+        let Event::Assigned(assignment) = consumer.next(10, Duration::ZERO).await.expect("event") else {
+            panic!("records before the assignment")
+        };
         assert_eq!(assignment.partitions(), [(Arc::clone(&name), 0)]);
         // The service may take its time (it reads its database); nothing comes before it answered.
         assert!(tokio::time::timeout(Duration::from_millis(500), consumer.next(10, Duration::ZERO)).await.is_err());

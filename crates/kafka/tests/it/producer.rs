@@ -104,8 +104,7 @@ fn raw_first(brokers: &str, topic: &str) -> (Vec<u8>, Vec<(String, String)>) {
     use rdkafka::message::{Headers, Message as _};
     use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 
-    let consumer: BaseConsumer =
-        ClientConfig::new().set("bootstrap.servers", brokers).set("group.id", "raw").create().expect("consumer");
+    let consumer: BaseConsumer = ClientConfig::new().set("bootstrap.servers", brokers).set("group.id", "raw").create().expect("consumer");
     let mut list = TopicPartitionList::new();
     list.add_partition_offset(topic, 0, Offset::Beginning).expect("list");
     consumer.assign(&list).expect("assigned");
