@@ -1,0 +1,47 @@
+# shellcheck shell=bash
+# Shared by the scripts in this directory: where things are, progress lines, small questions.
+set -euo pipefail
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+state=$root/.upmesh
+# Debian keeps PostgreSQL's server programs off PATH.
+for dir in /usr/lib/postgresql/*/bin; do [ -d "$dir" ] && PATH=$PATH:$dir; done
+
+started_at=${UPMESH_STARTED_AT:-$(date +%s%N)}
+export UPMESH_STARTED_AT=$started_at PATH
+
+# say TEXT: one progress line with the seconds since the command began.
+say() {
+    local ms=$((($(date +%s%N) - started_at) / 1000000))
+    printf '[%3d.%01d s] %s\n' $((ms / 1000)) $((ms % 1000 / 100)) "$*" >&2
+}
+
+die() {
+    printf 'error: %s\n' "$*" >&2
+    exit 1
+}
+
+has() { command -v "$1" >/dev/null 2>&1; }
+
+random_hex() { od -An -N"$1" -tx1 /dev/urandom | tr -d ' \n'; }
+
+# run_logged NAME COMMAND…: quiet when it works; when it fails, the end of its log.
+run_logged() {
+    local name=$1 log=$state/log/$1.log
+    shift
+    mkdir -p "$state/log"
+    if ! "$@" >"$log" 2>&1; then
+        tail -n 40 "$log" >&2
+        die "$name failed; all of it is in $log"
+    fi
+}
+
+# load_env FILE: exports its NAME=VALUE lines, except those the caller has set already.
+load_env() {
+    local line name
+    [ -f "$1" ] || return 0
+    while IFS= read -r line; do
+        name=${line%%=*}
+        [ -n "${!name:-}" ] || export "$name=${line#*=}"
+    done < <(grep -E '^[A-Z][A-Z0-9_]*=' "$1" || true)
+}
