@@ -1,1 +1,9 @@
+//! The command line: the whole mesh in one process, one check by hand, monitors as code, a demonstration.
 
+mod api;
+mod cli;
+mod demo;
+mod migrate;
+mod up;
+
+pub use cli::main;

@@ -115,6 +115,6 @@ mod tests {
             assert!(one.create_topics(2).await.results.starts_with(&one.topic_prefix));
             one.create_topics(2).await;
         };
-        within("the test stack", Duration::from_secs(30), all).await;
+        within("the test stack", Duration::from_secs(30), Box::pin(all)).await;
     }
 }

@@ -105,16 +105,14 @@ async fn run(listener: TcpListener, address: SocketAddr, mut changes: watch::Rec
             listener = TcpListener::bind(address).await.ok();
         }
         let accepted = async {
-            match &listener {
-                Some(listener) => listener.accept().await.ok(),
-                None => {
-                    tokio::time::sleep(Duration::from_millis(20)).await;
-                    None
-                }
+            if let Some(listener) = &listener {
+                return listener.accept().await.ok();
             }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            None
         };
         tokio::select! {
-            changed = changes.changed() => if changed.is_err() { return },
+            ended = changes.changed() => if ended.is_err() { return },
             stream = accepted => if let Some((stream, _)) = stream {
                 let behaviour = changes.borrow().clone();
                 tokio::spawn(converse(stream, behaviour, Arc::clone(&seen)));

@@ -1,0 +1,126 @@
+//! A client of the public API, for the commands that people run beside a mesh.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use reqwest::{Method, StatusCode};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use service::{Error, Problem};
+
+/// Where the mesh is and who asks. In a checkout, what `make up` generated is found by itself.
+#[derive(Debug, Clone, Args)]
+pub struct Access {
+    /// The mesh's public URL.
+    #[arg(long, env = "UPMESH_URL", default_value = "http://127.0.0.1:8080")]
+    url: String,
+    /// A bearer token, instead of e-mail and password.
+    #[arg(long, env = "UPMESH_TOKEN", hide_env_values = true)]
+    token: Option<String>,
+    #[arg(long, env = "ADMIN_EMAIL")]
+    email: Option<String>,
+    #[arg(long, env = "ADMIN_PASSWORD", hide_env_values = true)]
+    password: Option<String>,
+}
+
+/// A logged-in client.
+#[derive(Debug, Clone)]
+pub struct Api {
+    http: reqwest::Client,
+    url: String,
+    token: String,
+}
+
+#[derive(Deserialize)]
+struct Session {
+    token: String,
+}
+
+impl Access {
+    /// Logs in, unless a token was given.
+    pub async fn connect(&self) -> Result<Api, Error> {
+        let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(20)).build()?;
+        let mut api = Api { http, url: self.url.trim_end_matches('/').to_owned(), token: self.token.clone().unwrap_or_default() };
+        if api.token.is_empty() {
+            let missing = |what: &str| {
+                Error::msg(format!("no {what}: set --token, or --email and --password (or UPMESH_TOKEN, ADMIN_EMAIL, ADMIN_PASSWORD)"))
+            };
+            let email = self.email.clone().or_else(|| generated("ADMIN_EMAIL")).ok_or_else(|| missing("e-mail"))?;
+            let password = self.password.clone().or_else(|| generated("ADMIN_PASSWORD")).ok_or_else(|| missing("password"))?;
+            let body = serde_json::json!({ "email": email, "password": password });
+            api.token = api.call::<Session>(Method::POST, "/api/login", Some(&body)).await?.token;
+        }
+        Ok(api)
+    }
+}
+
+impl Api {
+    /// Where people look at it.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    pub async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Error> {
+        self.call(Method::GET, path, None).await
+    }
+
+    /// Sends `body` and reads the answer; an empty answer reads as JSON `null`.
+    pub async fn call<T: DeserializeOwned>(&self, method: Method, path: &str, body: Option<&Value>) -> Result<T, Error> {
+        let mut request = self.http.request(method, format!("{}{path}", self.url));
+        if !self.token.is_empty() {
+            request = request.bearer_auth(&self.token);
+        }
+        if let Some(body) = body {
+            request = request.json(body);
+        }
+        let response = request.send().await.map_err(|error| Error::msg(format!("{} does not answer: {error}", self.url)))?;
+        let (status, bytes) = (response.status(), response.bytes().await?);
+        if !status.is_success() {
+            return Err(refusal(status, &bytes));
+        }
+        Ok(serde_json::from_slice(if bytes.is_empty() { b"null" } else { &bytes })?)
+    }
+}
+
+fn refusal(status: StatusCode, body: &[u8]) -> Error {
+    let Ok(problem) = serde_json::from_slice::<Problem>(body) else {
+        return Error::msg(format!("the mesh answered {status}"));
+    };
+    let mut text = format!("{} ({})", problem.title, problem.status);
+    if !problem.detail.is_empty() {
+        text = format!("{text}: {}", problem.detail);
+    }
+    for error in problem.errors {
+        text = format!("{text}\n  {}: {}", error.field, error.message);
+    }
+    Error::msg(text)
+}
+
+/// A value of `.upmesh/secrets.env`, which `make up` writes, in this directory or one above.
+fn generated(name: &str) -> Option<String> {
+    let mut directory: PathBuf = std::env::current_dir().ok()?;
+    loop {
+        if let Ok(text) = std::fs::read_to_string(directory.join(".upmesh/secrets.env")) {
+            return text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('=').map(str::to_owned));
+        }
+        if !directory.pop() {
+            return None;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_names_every_field() {
+        let body = br#"{"type":"about:blank","title":"Unprocessable Entity","status":422,"detail":"some fields need attention",
+            "errors":[{"field":"interval_seconds","message":"is below 10"}]}"#;
+        let text = refusal(StatusCode::UNPROCESSABLE_ENTITY, body).to_string();
+        assert_eq!(text, "Unprocessable Entity (422): some fields need attention\n  interval_seconds: is below 10");
+        assert_eq!(refusal(StatusCode::BAD_GATEWAY, b"<html>").to_string(), "the mesh answered 502 Bad Gateway");
+    }
+}
