@@ -5,6 +5,7 @@
 //! or forgotten transaction outlives the patience of its caller.
 
 mod error;
+pub mod history;
 pub mod incidents;
 mod migrate;
 mod pool;
