@@ -1,0 +1,5 @@
+//! The store against PostgreSQL (`TEST_DATABASE_URL`).
+
+#![expect(clippy::expect_used, reason = "a test stops where it cannot go on")]
+
+mod history;
