@@ -1,0 +1,121 @@
+import type { InfiniteData, QueryClient } from '@tanstack/react-query'
+
+import { countsKey, incidentsKey, monitorKey, monitorsKey } from '#/api/queries.ts'
+import type { Beat, MonitorPage, MonitorView, ResultItem, VerdictItem } from '#/api/schema.d.ts'
+
+/** As many points as the server sends in a sparkline. */
+const SPARKLINE = 60
+
+/** What arrived since the last flush, by monitor. */
+export interface Batch {
+  results: Map<string, ResultItem[]>
+  verdicts: Map<string, VerdictItem>
+}
+
+export const emptyBatch = (): Batch => ({ results: new Map(), verdicts: new Map() })
+
+export function addResults(batch: Batch, items: readonly ResultItem[]) {
+  for (const item of items) {
+    const known = batch.results.get(item.monitor)
+    if (known) known.push(item)
+    else batch.results.set(item.monitor, [item])
+  }
+}
+
+export function addVerdicts(batch: Batch, items: readonly VerdictItem[]) {
+  for (const item of items) batch.verdicts.set(item.monitor, item)
+}
+
+/** One monitor with what has happened to it since; the same object where nothing has. */
+export function patchMonitor(view: MonitorView, batch: Batch): MonitorView {
+  const results = batch.results.get(view.id)
+  const verdict = batch.verdicts.get(view.id)
+  if (!results && !verdict) return view
+  let next = view
+  for (const result of results ?? []) next = withResult(next, result)
+  if (verdict) next = withVerdict(next, verdict)
+  return next
+}
+
+/** By slot, never by arrival: a late result fills the sparkline but does not become the latest. */
+function withResult(view: MonitorView, item: ResultItem): MonitorView {
+  const { monitor: _, region, ...latest } = item
+  let known = false
+  const regions = view.regions.map((one) => {
+    if (one.region !== region) return one
+    known = true
+    return one.latest && one.latest.slot > latest.slot ? one : { ...one, latest, stale: false }
+  })
+  if (!known) regions.push({ region, latest, stale: false })
+  const newest = (view.status.last_check ?? 0) <= item.slot
+  return {
+    ...view,
+    regions,
+    sparkline: withBeat(view.sparkline, {
+      slot: item.slot,
+      outcome: item.outcome,
+      latency_us: item.latency_us ?? null,
+    }),
+    status: newest
+      ? { ...view.status, last_check: item.slot, latency_us: item.latency_us ?? null }
+      : view.status,
+  }
+}
+
+function withBeat(beats: readonly Beat[], beat: Beat): Beat[] {
+  const last = beats.at(-1)
+  if (!last || last.slot <= beat.slot) return [...beats, beat].slice(-SPARKLINE)
+  const at = beats.findLastIndex((one) => one.slot <= beat.slot) + 1
+  return beats.toSpliced(at, 0, beat).slice(-SPARKLINE)
+}
+
+function withVerdict(view: MonitorView, verdict: VerdictItem): MonitorView {
+  return {
+    ...view,
+    status: {
+      ...view.status,
+      state: verdict.state,
+      since: verdict.since ?? null,
+      incident: verdict.incident ?? null,
+      cause: verdict.cause ?? null,
+    },
+  }
+}
+
+type ListData = InfiniteData<MonitorPage> | MonitorPage
+
+function patchPage(page: MonitorPage, batch: Batch): MonitorPage {
+  let changed = false
+  const monitors = page.monitors.map((view) => {
+    const next = patchMonitor(view, batch)
+    if (next !== view) changed = true
+    return next
+  })
+  return changed ? { ...page, monitors } : page
+}
+
+/** Patches every cached list and monitor. Nothing is fetched, and what did not change stays identical. */
+export function applyBatch(client: QueryClient, batch: Batch) {
+  client.setQueriesData<ListData>({ queryKey: monitorsKey }, (data) => {
+    if (!data) return data
+    if (!('pages' in data)) return patchPage(data, batch)
+    const pages = data.pages.map((page) => patchPage(page, batch))
+    return pages.every((page, i) => page === data.pages[i]) ? data : { ...data, pages }
+  })
+  for (const id of new Set([...batch.results.keys(), ...batch.verdicts.keys()])) {
+    client.setQueryData<MonitorView>(monitorKey(id), (view) => view && patchMonitor(view, batch))
+  }
+}
+
+/** What a new verdict touches beyond the monitor itself. */
+export function refreshAfterVerdicts(client: QueryClient) {
+  void client.invalidateQueries({ queryKey: countsKey })
+  void client.invalidateQueries({ queryKey: [...monitorsKey, 'troubled'] })
+  void client.invalidateQueries({ queryKey: incidentsKey })
+}
+
+/** A monitor was created, changed or deleted. */
+export function refreshAfterConfig(client: QueryClient, ids: Iterable<string>) {
+  void client.invalidateQueries({ queryKey: monitorsKey })
+  for (const id of ids) void client.invalidateQueries({ queryKey: monitorKey(id), exact: true })
+}

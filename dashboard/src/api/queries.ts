@@ -1,0 +1,169 @@
+import { infiniteQueryOptions, queryOptions } from '@tanstack/react-query'
+
+import { now } from '#/lib/now.ts'
+import { RANGES, type Range } from '#/lib/ranges.ts'
+import { api, unwrap } from './client.ts'
+import type { State } from './schema.d.ts'
+
+/**
+ * Every read of the API, with its key. Live events patch what these hold (see `live/apply.ts`), so
+ * they are read again only now and then.
+ */
+
+export const meQuery = queryOptions({
+  queryKey: ['me'],
+  queryFn: ({ signal }) => unwrap(api.GET('/api/me', { signal })),
+  staleTime: 5 * 60_000,
+  retry: false,
+})
+
+/** What the list is narrowed to; part of the address. */
+export interface MonitorFilter {
+  search?: string | undefined
+  state?: State | undefined
+  tag?: string | undefined
+}
+
+const PAGE = 100
+
+export const monitorsKey = ['monitors'] as const
+
+export const monitorsQuery = (filter: MonitorFilter) =>
+  infiniteQueryOptions({
+    queryKey: [...monitorsKey, 'pages', filter],
+    queryFn: ({ pageParam, signal }) =>
+      unwrap(
+        api.GET('/api/monitors', {
+          params: { query: { limit: PAGE, ...defined(filter), ...(pageParam ? { cursor: pageParam } : {}) } },
+          signal,
+        }),
+      ),
+    initialPageParam: '',
+    getNextPageParam: (last) => last.next_cursor ?? undefined,
+    staleTime: 30_000,
+    refetchInterval: 120_000,
+  })
+
+/** The monitors in one troubled state, for the head of the list. */
+export const troubledQuery = (state: State) =>
+  queryOptions({
+    queryKey: [...monitorsKey, 'troubled', state],
+    queryFn: ({ signal }) =>
+      unwrap(api.GET('/api/monitors', { params: { query: { limit: 50, state } }, signal })),
+    staleTime: 30_000,
+    refetchInterval: 120_000,
+  })
+
+/** How many monitors are in each state: one small request, asked again when a verdict changes. */
+export const countsKey = [...monitorsKey, 'counts'] as const
+export const countsQuery = queryOptions({
+  queryKey: countsKey,
+  queryFn: ({ signal }) => unwrap(api.GET('/api/monitors', { params: { query: { limit: 1 } }, signal })),
+  select: (page) => page.counts,
+  staleTime: 30_000,
+  refetchInterval: 60_000,
+})
+
+export const monitorKey = (id: string) => ['monitor', id] as const
+
+export const monitorQuery = (id: string) =>
+  queryOptions({
+    queryKey: monitorKey(id),
+    queryFn: ({ signal }) => unwrap(api.GET('/api/monitors/{id}', { params: { path: { id } }, signal })),
+    staleTime: 30_000,
+    refetchInterval: 120_000,
+  })
+
+export const uptimeQuery = (id: string, range: Range, region: string | undefined) =>
+  queryOptions({
+    queryKey: [...monitorKey(id), 'uptime', range, region ?? null],
+    queryFn: ({ signal }) => {
+      const to = now()
+      return unwrap(
+        api.GET('/api/monitors/{id}/uptime', {
+          params: { path: { id }, query: { from: to - RANGES[range].ms, to, ...defined({ region }) } },
+          signal,
+        }),
+      )
+    },
+    staleTime: 30_000,
+    refetchInterval: 60_000,
+  })
+
+export const timelineQuery = (id: string, range: Range, region: string | undefined) =>
+  queryOptions({
+    queryKey: [...monitorKey(id), 'timeline', range, region ?? null],
+    queryFn: ({ signal }) => {
+      const { bucketMs, buckets } = RANGES[range]
+      // Whole buckets on the clock, so that yesterday's stay the same when asked again.
+      const to = Math.ceil(now() / bucketMs) * bucketMs
+      return unwrap(
+        api.GET('/api/monitors/{id}/timeline', {
+          params: {
+            path: { id },
+            query: { from: to - buckets * bucketMs, to, buckets, ...defined({ region }) },
+          },
+          signal,
+        }),
+      )
+    },
+    staleTime: 15_000,
+    refetchInterval: range === '1h' ? 20_000 : 60_000,
+    placeholderData: (previous) => previous,
+  })
+
+export const checksQuery = (id: string, region: string | undefined) =>
+  infiniteQueryOptions({
+    queryKey: [...monitorKey(id), 'checks', region ?? null],
+    queryFn: ({ pageParam, signal }) =>
+      unwrap(
+        api.GET('/api/monitors/{id}/checks', {
+          params: {
+            path: { id },
+            query: { limit: 50, ...defined({ region }), ...(pageParam ? { cursor: pageParam } : {}) },
+          },
+          signal,
+        }),
+      ),
+    initialPageParam: '',
+    getNextPageParam: (last) => last.next_cursor ?? undefined,
+    staleTime: 30_000,
+  })
+
+export const incidentsKey = ['incidents'] as const
+
+export interface IncidentFilter {
+  monitor?: string | undefined
+  open?: boolean | undefined
+}
+
+export const incidentsQuery = (filter: IncidentFilter, limit = 30) =>
+  infiniteQueryOptions({
+    queryKey: [...incidentsKey, filter, limit],
+    queryFn: ({ pageParam, signal }) =>
+      unwrap(
+        api.GET('/api/incidents', {
+          params: { query: { limit, ...defined(filter), ...(pageParam ? { cursor: pageParam } : {}) } },
+          signal,
+        }),
+      ),
+    initialPageParam: '',
+    getNextPageParam: (last) => last.next_cursor ?? undefined,
+    staleTime: 15_000,
+    refetchInterval: 60_000,
+  })
+
+export const systemQuery = queryOptions({
+  queryKey: ['system'],
+  queryFn: ({ signal }) => unwrap(api.GET('/api/system', { signal })),
+  refetchInterval: 5_000,
+})
+
+/** Without the members that are not set: an absent parameter, not an empty one. */
+function defined<T extends object>(query: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
+  return Object.fromEntries(
+    Object.entries(query).filter(([, value]) => value !== undefined && value !== ''),
+  ) as {
+    [K in keyof T]?: Exclude<T[K], undefined>
+  }
+}

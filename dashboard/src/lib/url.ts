@@ -1,0 +1,4 @@
+/** The start of a target that everyone knows by heart is not worth the width. */
+export function shortTarget(target: string): string {
+  return target.replace(/^https?:\/\//, '').replace(/\/$/, '')
+}

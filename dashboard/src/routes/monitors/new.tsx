@@ -1,0 +1,3 @@
+export function NewMonitorPage() {
+  return null
+}
