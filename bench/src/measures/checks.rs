@@ -241,7 +241,7 @@ async fn mesh(suite: &Suite, kind: Kind, size: Size, target: Process, port: u16,
             arguments.push("--named".to_owned());
             let (server, dns) = name_server(suite).await?;
             world.push(server);
-            settings.push(("DNS_SERVERS".to_owned(), format!("127.0.0.1:{dns}")));
+            settings.push(("NAME_SERVERS".to_owned(), format!("127.0.0.1:{dns}")));
         }
     }
     if hang {

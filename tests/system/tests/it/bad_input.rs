@@ -228,10 +228,10 @@ async fn a_wrong_environment_refuses_to_start_and_names_the_variable() {
     good.insert("PUBLIC_URL".to_owned(), "http://127.0.0.1:1".to_owned());
     let missing: [(&str, &[&str]); 5] = [
         ("users", &["DATABASE_URL", "SECRET_KEY", "INTERNAL_API_KEY", "KAFKA_BROKERS"]),
-        ("pinger", &["REDIS_URL", "KAFKA_BROKERS", "USERS_URL", "INTERNAL_API_KEY", "REGION"]),
+        ("pinger", &["REDIS_URL", "KAFKA_BROKERS", "INTERNAL_API_KEY"]),
         ("processor", &["DATABASE_URL", "REDIS_URL", "KAFKA_BROKERS"]),
-        ("alerter", &["DATABASE_URL", "REDIS_URL", "KAFKA_BROKERS", "USERS_URL", "INTERNAL_API_KEY"]),
-        ("gateway", &["REDIS_URL", "DATABASE_URL", "USERS_URL", "INTERNAL_API_KEY"]),
+        ("alerter", &["DATABASE_URL", "REDIS_URL", "KAFKA_BROKERS", "INTERNAL_API_KEY"]),
+        ("gateway", &["REDIS_URL", "DATABASE_URL", "INTERNAL_API_KEY"]),
     ];
     let mut cases = Vec::new();
     for (service, names) in missing {
@@ -246,9 +246,10 @@ async fn a_wrong_environment_refuses_to_start_and_names_the_variable() {
         ("pinger", "ALLOWED_TARGET_NETWORKS", Some("10.0.0.0/99")),
         ("processor", "FLUSH_SECONDS", Some("soon")),
         ("processor", "ADMIN_ADDR", Some("here")),
-        // The values of the example files are no secrets.
-        ("users", "SECRET_KEY", Some("change-me")),
-        ("users", "INTERNAL_API_KEY", Some("change-me")),
+        // The example file leaves secrets empty, and empty is as good as missing.
+        ("users", "SECRET_KEY", Some("")),
+        ("gateway", "INTERNAL_API_KEY", Some("")),
+        ("users", "SECRET_KEY", Some("too short")),
     ]);
     let mut wrong = Vec::new();
     for (service, name, value) in cases {
