@@ -7,6 +7,7 @@ mod error;
 mod generation;
 mod keys;
 mod lease;
+mod live;
 mod pubsub;
 
 pub use connection::{Cache, CacheConfig};
@@ -14,4 +15,5 @@ pub use deadpool_redis::redis;
 pub use error::CacheError;
 pub use keys::Keys;
 pub use lease::{Acquired, Leases, Renewal, owner_of};
+pub use live::{HourCounts, LiveOutcome, LiveResult, LiveWrite, decode_counts, encode_counts, results_message};
 pub use pubsub::{Subscription, Update};

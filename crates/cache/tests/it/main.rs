@@ -3,6 +3,7 @@
 
 mod connection;
 mod lease;
+mod live;
 
 use cache::{Cache, CacheConfig};
 
