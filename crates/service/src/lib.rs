@@ -12,7 +12,6 @@ mod health;
 mod lifecycle;
 mod logs;
 mod metrics;
-mod probe;
 mod problem;
 mod process;
 mod serve;

@@ -6,13 +6,9 @@ use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::{Context, Env, Error, Process, admin, probe, telemetry};
+use crate::{Context, Env, Error, Process, admin, telemetry};
 
-/// Usage errors, after sysexits.h.
-const USAGE: u8 = 64;
-
-/// Runs one service as this process. Exit codes: 0 after a drain, 1 after a failure, 64 for arguments it does not know,
-/// 78 when settings are wrong. With the argument `ready` it only asks whether the running one is ready.
+/// Runs one service as this process. Exit codes: 0 after a drain, 1 after a failure, 78 when settings are wrong.
 pub fn main<F, Fut, E>(name: &'static str, start: F) -> ExitCode
 where
     F: FnOnce(Context) -> Fut,
@@ -20,15 +16,6 @@ where
     E: Into<Error>,
 {
     let env = Env::from_process();
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    match arguments.first().map(String::as_str) {
-        None => {}
-        Some("ready") if arguments.len() == 1 => return probe::ready(name, &env),
-        Some(_) => {
-            say(&format!("{name} takes its settings from the environment; its one argument is `ready`"));
-            return ExitCode::from(USAGE);
-        }
-    }
     exit(name, &env, || async {
         let process = Process::new();
         let ctx = Context::new(name, env.clone(), &process);
@@ -138,14 +125,10 @@ fn watch_signals(process: &Process, contexts: &[Context]) -> Result<(), Error> {
 }
 
 fn report(name: &str, error: &Error) -> ExitCode {
-    say(&format!("{name}: {error}"));
-    ExitCode::from(error.exit_code())
-}
-
-/// The log may be what failed; people read standard error either way.
-fn say(text: &str) {
+    // The log may be what failed; people read standard error either way.
     #[expect(clippy::print_stderr, reason = "the last words of a process")]
     {
-        eprintln!("{text}");
+        eprintln!("{name}: {error}");
     }
+    ExitCode::from(error.exit_code())
 }

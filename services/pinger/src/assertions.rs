@@ -1,0 +1,294 @@
+//! What must hold of an HTTP answer. Pure: compiled once per monitor, judged per check.
+
+use http::HeaderMap;
+use jsonpath_rust::parser::model::JpQuery;
+use jsonpath_rust::parser::parse_json_path;
+use jsonpath_rust::query::js_path_process;
+use model::monitor::{Expect, Severity, compile_pattern, parse_statuses};
+use model::{Assertion, Cause, Millis};
+use regex::bytes::{Regex, RegexBuilder};
+use serde_json::Value;
+
+/// A day in milliseconds.
+const DAY_MS: i64 = 86_400_000;
+
+/// A monitor's assertions, ready to be judged.
+#[derive(Debug, Default)]
+pub struct Compiled {
+    statuses: Option<Vec<(u16, u16)>>,
+    body: Vec<BodyCheck>,
+    headers: Vec<(String, String, bool)>,
+    latency: Vec<(u32, Severity)>,
+    certificate_days: Vec<(u32, Severity)>,
+    /// An assertion that cannot be compiled: the users service refuses such, so this is our bug.
+    broken: Option<String>,
+}
+
+#[derive(Debug)]
+enum BodyCheck {
+    Contains { text: String, absent: bool },
+    Matches(Regex),
+    Json { path: String, query: JpQuery, expect: Expect },
+}
+
+/// What an answer is judged by.
+#[derive(Debug, Clone, Copy)]
+pub struct Evidence<'a> {
+    /// Absent for checks that are not HTTP.
+    pub http: Option<HttpEvidence<'a>>,
+    pub latency_us: u32,
+    pub certificate_expires_at: Option<Millis>,
+    pub now_ms: Millis,
+}
+
+/// The answer's own part.
+#[derive(Debug, Clone, Copy)]
+pub struct HttpEvidence<'a> {
+    pub status: u16,
+    pub headers: &'a HeaderMap,
+    pub body: &'a [u8],
+    /// More body followed than was read.
+    pub truncated: bool,
+}
+
+/// The worst of the assertions that do not hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    pub severity: Severity,
+    pub cause: Cause,
+    pub detail: String,
+}
+
+impl Compiled {
+    pub fn new(assertions: &[Assertion]) -> Self {
+        let mut compiled = Self::default();
+        for assertion in assertions {
+            if let Err(why) = compiled.add(assertion) {
+                compiled.broken = Some(why);
+            }
+        }
+        compiled
+    }
+
+    fn add(&mut self, assertion: &Assertion) -> Result<(), String> {
+        match assertion {
+            Assertion::Status { is } => self.statuses.get_or_insert_default().extend(parse_statuses(is)?),
+            Assertion::BodyContains { text, absent } => self.body.push(BodyCheck::Contains { text: text.clone(), absent: *absent }),
+            Assertion::BodyMatches { pattern } => {
+                compile_pattern(pattern).map_err(|error| error.to_string())?;
+                // The same limits over bytes: a body need not be UTF-8.
+                let regex = RegexBuilder::new(pattern).size_limit(1 << 20).dfa_size_limit(1 << 20).build();
+                self.body.push(BodyCheck::Matches(regex.map_err(|error| error.to_string())?));
+            }
+            Assertion::Header { name, value, contains } => self.headers.push((name.clone(), value.clone(), *contains)),
+            Assertion::JsonPath { path, expect } => {
+                let query = parse_json_path(path).map_err(|error| format!("{path} is no JSON path: {error}"))?;
+                self.body.push(BodyCheck::Json { path: path.clone(), query, expect: expect.clone() });
+            }
+            Assertion::Latency { max_ms, severity } => self.latency.push((*max_ms, *severity)),
+            Assertion::CertificateDays { min, severity } => self.certificate_days.push((*min, *severity)),
+        }
+        Ok(())
+    }
+
+    /// Whether the body must be kept to be judged.
+    pub fn needs_body(&self) -> bool {
+        !self.body.is_empty()
+    }
+
+    /// Why these assertions cannot be judged at all.
+    pub fn broken(&self) -> Option<&str> {
+        self.broken.as_deref()
+    }
+
+    /// The worst finding; none when everything holds. The first of equals is told.
+    pub fn judge(&self, evidence: &Evidence<'_>) -> Option<Finding> {
+        let http = evidence.http.as_ref();
+        let down = |cause, detail| Some(Finding { severity: Severity::Down, cause, detail });
+        if let Some(http) = http {
+            if let Some(detail) = self.status(http.status) {
+                return down(Cause::Status, detail);
+            }
+            if let Some(detail) = self.headers.iter().find_map(|wanted| header(http.headers, wanted)) {
+                return down(Cause::Assertion, detail);
+            }
+            if let Some(detail) = self.body_finding(http) {
+                return down(Cause::Assertion, detail);
+            }
+        }
+        let mut findings = self.latency_findings(evidence).chain(self.certificate_findings(evidence));
+        let first = findings.next()?;
+        Some(if first.severity == Severity::Down {
+            first
+        } else {
+            findings.find(|other| other.severity == Severity::Down).unwrap_or(first)
+        })
+    }
+
+    fn status(&self, status: u16) -> Option<String> {
+        let holds = match &self.statuses {
+            None => (200..300).contains(&status),
+            Some(ranges) => ranges.iter().any(|(low, high)| (*low..=*high).contains(&status)),
+        };
+        (!holds).then(|| match http::StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason()) {
+            Some(reason) => format!("status {status} {reason}"),
+            None => format!("status {status}"),
+        })
+    }
+
+    fn body_finding(&self, http: &HttpEvidence<'_>) -> Option<String> {
+        // Parsed once, and only where a path asks for it.
+        let mut json: Option<Result<Value, String>> = None;
+        self.body.iter().find_map(|check| match check {
+            BodyCheck::Contains { text, absent } => {
+                let found = contains(http.body, text.as_bytes());
+                (found == *absent).then(|| format!("the body {} {:?}", if *absent { "contains" } else { "does not contain" }, clip(text)))
+            }
+            BodyCheck::Matches(regex) => {
+                (!regex.is_match(http.body)).then(|| format!("the body does not match {:?}", clip(regex.as_str())))
+            }
+            BodyCheck::Json { path, query, expect } => {
+                let parsed = json.get_or_insert_with(|| {
+                    serde_json::from_slice(http.body).map_err(|error| {
+                        if http.truncated {
+                            "the body is longer than the 1 MiB that is read".to_owned()
+                        } else {
+                            format!("the body is no JSON: {error}")
+                        }
+                    })
+                });
+                match parsed {
+                    Ok(value) => json_finding(value, path, query, expect),
+                    Err(why) => Some(why.clone()),
+                }
+            }
+        })
+    }
+
+    fn latency_findings(&self, evidence: &Evidence<'_>) -> impl Iterator<Item = Finding> {
+        let latency_us = u64::from(evidence.latency_us);
+        self.latency.iter().filter(move |(max_ms, _)| latency_us > u64::from(*max_ms) * 1000).map(move |(max_ms, severity)| Finding {
+            severity: *severity,
+            cause: Cause::Latency,
+            detail: format!("took {} ms, more than {max_ms} ms", latency_us.div_ceil(1000)),
+        })
+    }
+
+    fn certificate_findings(&self, evidence: &Evidence<'_>) -> impl Iterator<Item = Finding> {
+        let left = evidence.certificate_expires_at.map(|at| (at - evidence.now_ms).div_euclid(DAY_MS));
+        self.certificate_days.iter().filter_map(move |(min, severity)| {
+            let left = left.filter(|left| *left < i64::from(*min))?;
+            let detail = format!("the certificate expires in {left} days, fewer than {min}");
+            Some(Finding { severity: *severity, cause: Cause::CertificateExpiry, detail })
+        })
+    }
+}
+
+fn header(headers: &HeaderMap, (name, value, contains): &(String, String, bool)) -> Option<String> {
+    let mut given = headers.get_all(name).iter().filter_map(|given| given.to_str().ok()).peekable();
+    if given.peek().is_none() {
+        return Some(format!("the header {} is absent", clip(name)));
+    }
+    let holds = given.any(|given| if *contains { given.contains(value.as_str()) } else { given == value });
+    (!holds).then(|| format!("the header {} {} {:?}", clip(name), if *contains { "does not contain" } else { "is not" }, clip(value)))
+}
+
+fn json_finding(value: &Value, path: &str, query: &JpQuery, expect: &Expect) -> Option<String> {
+    let found: Vec<&Value> =
+        js_path_process(query, value).map(|found| found.into_iter().map(jsonpath_rust::query::QueryRef::val).collect()).unwrap_or_default();
+    let Some(first) = found.first() else {
+        return Some(format!("{} selects nothing", clip(path)));
+    };
+    let number =
+        |compare: fn(f64, f64) -> bool, limit: f64| found.iter().any(|value| value.as_f64().is_some_and(|value| compare(value, limit)));
+    let (holds, wanted) = match expect {
+        Expect::Exists => (true, String::new()),
+        Expect::Equals(wanted) => (found.iter().any(|value| equal(value, wanted)), format!("not {wanted}")),
+        Expect::NotEquals(unwanted) => (!found.iter().any(|value| equal(value, unwanted)), format!("which is {unwanted}")),
+        Expect::Above(limit) => (number(|value, limit| value > limit, *limit), format!("not above {limit}")),
+        Expect::Below(limit) => (number(|value, limit| value < limit, *limit), format!("not below {limit}")),
+    };
+    (!holds).then(|| format!("{} is {}, {}", clip(path), clip(&first.to_string()), clip(&wanted)))
+}
+
+/// 1 and 1.0 are the same to people.
+fn equal(a: &Value, b: &Value) -> bool {
+    a == b || matches!((a.as_f64(), b.as_f64()), (Some(a), Some(b)) if (a - b).abs() < f64::EPSILON)
+}
+
+fn contains(body: &[u8], text: &[u8]) -> bool {
+    text.is_empty() || body.windows(text.len()).any(|window| window == text)
+}
+
+/// Enough to recognise, short enough for a line.
+fn clip(text: &str) -> String {
+    const MOST: usize = 80;
+    if text.chars().count() <= MOST { text.to_owned() } else { text.chars().take(MOST).chain(['…']).collect() }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn judge(assertions: Value, status: u16, body: &str) -> Option<(Severity, Cause, String)> {
+        let assertions: Vec<Assertion> = serde_json::from_value(assertions).expect("assertions");
+        let mut headers = HeaderMap::new();
+        headers.insert("content-type", http::HeaderValue::from_static("text/html; charset=utf-8"));
+        let http = HttpEvidence { status, headers: &headers, body: body.as_bytes(), truncated: false };
+        let compiled = Compiled::new(&assertions);
+        assert_eq!(compiled.broken(), None);
+        let evidence = Evidence { http: Some(http), latency_us: 250_000, certificate_expires_at: Some(10 * DAY_MS), now_ms: 0 };
+        compiled.judge(&evidence).map(|finding| (finding.severity, finding.cause, finding.detail))
+    }
+
+    fn finds(assertions: Value, status: u16, body: &str) -> Option<(Severity, Cause)> {
+        judge(assertions, status, body).map(|(severity, cause, _)| (severity, cause))
+    }
+
+    #[test]
+    fn without_a_status_assertion_2xx_is_up() {
+        assert_eq!(finds(json!([]), 204, ""), None);
+        assert_eq!(judge(json!([]), 503, ""), Some((Severity::Down, Cause::Status, "status 503 Service Unavailable".to_owned())));
+        assert_eq!(finds(json!([{"kind": "status", "is": "503, 3xx"}]), 503, ""), None);
+        assert_eq!(finds(json!([{"kind": "status", "is": "503"}]), 200, ""), Some((Severity::Down, Cause::Status)));
+    }
+
+    #[test]
+    fn bodies_are_searched_matched_and_read_as_json() {
+        let failed = Some((Severity::Down, Cause::Assertion));
+        assert_eq!(finds(json!([{"kind": "body_contains", "text": "ok"}]), 200, "all ok"), None);
+        assert_eq!(finds(json!([{"kind": "body_contains", "text": "ok"}]), 200, "no"), failed);
+        assert_eq!(finds(json!([{"kind": "body_contains", "text": "error", "absent": true}]), 200, "an error"), failed);
+        assert_eq!(finds(json!([{"kind": "body_matches", "pattern": "v\\d+"}]), 200, "at v12"), None);
+        assert_eq!(finds(json!([{"kind": "body_matches", "pattern": "^v\\d+$"}]), 200, "at v12"), failed);
+        let path = |expect: Value| json!([{"kind": "json_path", "path": "$.db[0].lag", "expect": expect}]);
+        let body = r#"{"db":[{"lag":3}]}"#;
+        assert_eq!(finds(path(json!("exists")), 200, body), None);
+        assert_eq!(finds(path(json!({"equals": 3.0})), 200, body), None);
+        assert_eq!(finds(path(json!({"not_equals": 3})), 200, body), failed);
+        assert_eq!(finds(path(json!({"below": 5.0})), 200, body), None);
+        assert_eq!(finds(path(json!({"above": 5.0})), 200, body), failed);
+        assert_eq!(finds(path(json!("exists")), 200, "{}"), failed);
+        assert_eq!(finds(path(json!("exists")), 200, "<html>"), failed);
+    }
+
+    #[test]
+    fn headers_equal_or_contain() {
+        let failed = Some((Severity::Down, Cause::Assertion));
+        assert_eq!(finds(json!([{"kind": "header", "name": "Content-Type", "value": "text/html", "contains": true}]), 200, ""), None);
+        assert_eq!(finds(json!([{"kind": "header", "name": "Content-Type", "value": "text/html"}]), 200, ""), failed);
+        assert_eq!(finds(json!([{"kind": "header", "name": "x-absent", "value": "1"}]), 200, ""), failed);
+    }
+
+    #[test]
+    fn the_worst_finding_is_told() {
+        let slow = json!({"kind": "latency", "max_ms": 200});
+        let old = json!({"kind": "certificate_days", "min": 14, "severity": "down"});
+        assert_eq!(finds(json!([slow]), 200, ""), Some((Severity::Degraded, Cause::Latency)));
+        assert_eq!(finds(json!([slow, old]), 200, ""), Some((Severity::Down, Cause::CertificateExpiry)));
+        assert_eq!(finds(json!([slow, old]), 500, ""), Some((Severity::Down, Cause::Status)));
+        assert_eq!(finds(json!([{"kind": "latency", "max_ms": 250}, {"kind": "certificate_days", "min": 10}]), 200, ""), None);
+    }
+}

@@ -1,0 +1,295 @@
+//! The heart: what is due on the shards held, run on time. One task owns all of it; checks are tasks
+//! of their own only while they run.
+
+mod admission;
+mod dispatch;
+mod overdue;
+mod table;
+mod timeline;
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use directory::{Change, Changes, Directory};
+use model::schedule::SHARDS;
+use model::{Clock, Millis, Monitor, Region, Shard, Slot};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use crate::canary::Suspicion;
+use crate::check::Confirm;
+use crate::metrics::Metrics;
+use crate::probe::Prober;
+use crate::progress::Progress;
+use crate::report::Reporter;
+use admission::Admission;
+use table::{Table, Update};
+use timeline::{Due, Pace, Timeline};
+
+/// Slots that may wait for room.
+const MOST_WAITING: usize = 50_000;
+/// The wall clock is looked at this often even if nothing is due: it may have been set.
+const LOOK: Duration = Duration::from_secs(1);
+/// A step of the wall clock back by more than this is followed.
+const STEP_MS: Millis = 1_000;
+
+/// A change of the shards held, told by the lease loop.
+#[derive(Debug)]
+pub enum Command {
+    Take {
+        shard: Shard,
+        epoch: u64,
+        progress: Option<Millis>,
+    },
+    /// No new checks; those under way still count for it.
+    Pause(Shard),
+    Drop(Shard),
+}
+
+/// What all checks share.
+pub struct Tools {
+    pub prober: Prober,
+    pub reporter: Reporter,
+    pub region: Region,
+    /// Names this pinger in results.
+    pub pinger: String,
+    pub confirm: Confirm,
+    pub metrics: Metrics,
+    pub clock: Arc<dyn Clock>,
+    pub suspicion: Suspicion,
+}
+
+/// A check that ended.
+#[derive(Debug)]
+struct Done {
+    index: u32,
+    generation: u32,
+    slot: Slot,
+    host: u64,
+    up: bool,
+}
+
+/// Limits of [`Engine`].
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    pub concurrency: usize,
+    pub host_concurrency: usize,
+}
+
+/// See the module.
+pub struct Engine {
+    tools: Arc<Tools>,
+    progress: Arc<Progress>,
+    table: Table,
+    timeline: Timeline,
+    pace: Pace,
+    admission: Admission,
+    /// Epoch of each shard held.
+    held: Vec<Option<u64>>,
+    done: mpsc::UnboundedReceiver<Done>,
+    done_sender: mpsc::UnboundedSender<Done>,
+    missed: mpsc::Sender<Vec<overdue::Missed>>,
+    /// Checks per second over all shards held.
+    rate: f64,
+    /// Wall clock and monotonic clock when last compared.
+    last_look: (Millis, Instant),
+    seen: Millis,
+}
+
+impl Engine {
+    /// An engine, and the task that reports missed slots.
+    pub fn new(tools: Tools, progress: Arc<Progress>, limits: Limits) -> (Self, overdue::Reports) {
+        let tools = Arc::new(tools);
+        // At most one message per running check: bounded by admission.
+        let (done_sender, done) = mpsc::unbounded_channel();
+        let (missed, reports) = mpsc::channel(1024);
+        let now = tools.clock.now_ms();
+        let engine = Self {
+            table: Table::new(tools.region.clone()),
+            timeline: Timeline::default(),
+            pace: Pace::default(),
+            admission: Admission::new(limits.concurrency, limits.host_concurrency, MOST_WAITING),
+            held: (0..SHARDS).map(|_| None).collect(),
+            done,
+            done_sender,
+            missed,
+            rate: 0.0,
+            last_look: (now, Instant::now()),
+            seen: now,
+            progress,
+            tools: Arc::clone(&tools),
+        };
+        (engine, overdue::Reports::new(reports, tools))
+    }
+
+    /// Runs until `stop`, then until the checks under way have ended.
+    pub async fn run(mut self, directory: Directory, mut changes: Changes, mut commands: mpsc::Receiver<Command>, stop: CancellationToken) {
+        self.load(&directory);
+        let timer = tokio::time::sleep(Duration::ZERO);
+        tokio::pin!(timer);
+        let mut commands_open = true;
+        loop {
+            let now = self.look();
+            self.run_due(now);
+            self.run_waiting(now);
+            timer.as_mut().reset(tokio::time::Instant::now() + self.pause());
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => break,
+                () = &mut timer => {}
+                Some(done) = self.done.recv() => {
+                    self.finished(&done);
+                    while let Ok(done) = self.done.try_recv() {
+                        self.finished(&done);
+                    }
+                }
+                command = commands.recv(), if commands_open => match command {
+                    Some(command) => {
+                        self.command(&command);
+                        while let Ok(command) = commands.try_recv() {
+                            self.command(&command);
+                        }
+                    }
+                    None => commands_open = false,
+                },
+                change = changes.next() => match change {
+                    Some(change) => self.change(change, &directory),
+                    None => break,
+                },
+            }
+        }
+        self.finish(commands, commands_open).await;
+    }
+
+    /// Nothing new begins; what runs may end. Shards are given up meanwhile, so that others go on.
+    async fn finish(&mut self, mut commands: mpsc::Receiver<Command>, mut commands_open: bool) {
+        while self.admission.running() > 0 {
+            tokio::select! {
+                Some(done) = self.done.recv() => self.finished(&done),
+                command = commands.recv(), if commands_open => match command {
+                    Some(command) => self.command(&command),
+                    None => commands_open = false,
+                },
+            }
+        }
+    }
+
+    /// Until the next slot, and not longer than the clock may go unwatched.
+    fn pause(&self) -> Duration {
+        let Some(next) = self.timeline.next_at() else { return LOOK };
+        let wait = (next - self.tools.clock.now_ms()).max(0);
+        Duration::from_millis(wait.unsigned_abs()).min(LOOK)
+    }
+
+    /// The wall clock's instant; follows it where it was set back.
+    fn look(&mut self) -> Millis {
+        let (now, instant) = (self.tools.clock.now_ms(), Instant::now());
+        let (wall, monotonic) = self.last_look;
+        let passed = i64::try_from(instant.duration_since(monotonic).as_millis()).unwrap_or(i64::MAX);
+        self.last_look = (now, instant);
+        let step = now - wall - passed;
+        if step.abs() > STEP_MS {
+            tracing::warn!(step_ms = step, "the wall clock was set; following it");
+            self.tools.metrics.clock_steps.inc();
+            self.pace.reset();
+            if step < 0 {
+                // Everything queued lies too far ahead now. Slots run twice merge.
+                self.reschedule(now);
+            }
+        }
+        now
+    }
+
+    fn reschedule(&mut self, now: Millis) {
+        self.timeline.clear();
+        let (held, timeline) = (&self.held, &mut self.timeline);
+        for (index, entry) in self.table.iter().filter(|(_, entry)| held.get(usize::from(entry.shard.0)).is_some_and(Option::is_some)) {
+            let slot = entry.schedule.at_or_after(now);
+            timeline.push(Due { at: slot, slot, index, generation: entry.generation });
+        }
+    }
+
+    fn load(&mut self, directory: &Directory) {
+        let monitors = directory.monitors();
+        let known: HashSet<_> = monitors.iter().map(|monitor| monitor.id).collect();
+        let gone: Vec<_> = self.table.ids().filter(|id| !known.contains(id)).collect();
+        for id in gone {
+            self.table.remove(id);
+        }
+        for monitor in monitors.iter() {
+            self.upsert(monitor);
+        }
+        self.count();
+    }
+
+    fn change(&mut self, change: Change, directory: &Directory) {
+        match change {
+            Change::Upserted(monitor) => self.upsert(&monitor),
+            Change::Deleted { id, .. } => self.table.remove(id),
+            Change::Everything => self.load(directory),
+        }
+        self.count();
+    }
+
+    fn upsert(&mut self, monitor: &Arc<Monitor>) {
+        if let Update::Schedule(index) = self.table.upsert(monitor) {
+            let now = self.tools.clock.now_ms();
+            self.schedule_new(index, now);
+        }
+    }
+
+    fn command(&mut self, command: &Command) {
+        let now = self.tools.clock.now_ms();
+        match command {
+            Command::Take { shard, epoch, progress } => {
+                if let Some(held) = self.held.get_mut(usize::from(shard.0)) {
+                    *held = Some(*epoch);
+                }
+                self.progress.begin(*shard, *epoch);
+                self.take_over(*shard, *progress, now);
+            }
+            Command::Pause(shard) => {
+                if let Some(held) = self.held.get_mut(usize::from(shard.0)) {
+                    *held = None;
+                }
+            }
+            Command::Drop(shard) => {
+                if let Some(held) = self.held.get_mut(usize::from(shard.0)) {
+                    *held = None;
+                }
+                self.progress.end(*shard);
+                // What is queued for it is outdated, so that it does not run after a later take-over.
+                let indexes: Vec<u32> = self.table.iter().filter(|(_, entry)| entry.shard == *shard).map(|(index, _)| index).collect();
+                for index in indexes {
+                    self.table.outdate(index);
+                }
+            }
+        }
+        self.count();
+    }
+
+    fn holds(&self, shard: Shard) -> bool {
+        self.epoch(shard).is_some()
+    }
+
+    fn epoch(&self, shard: Shard) -> Option<u64> {
+        self.held.get(usize::from(shard.0)).copied().flatten()
+    }
+
+    fn finished(&mut self, done: &Done) {
+        self.admission.release(done.host);
+        if let Some(entry) =
+            self.table.get_mut(done.index).filter(|entry| entry.generation == done.generation && entry.last == Some(done.slot))
+        {
+            entry.was_up = done.up;
+        }
+        self.tools.metrics.in_flight.set(i64::try_from(self.admission.running()).unwrap_or(i64::MAX));
+    }
+
+    /// Figures that change with monitors and shards, not with checks.
+    fn count(&mut self) {
+        self.tools.metrics.monitors.set(i64::try_from(self.table.len()).unwrap_or(i64::MAX));
+        self.tools.metrics.shards.set(i64::try_from(self.held.iter().flatten().count()).unwrap_or(i64::MAX));
+    }
+}

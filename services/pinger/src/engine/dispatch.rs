@@ -1,0 +1,194 @@
+//! A due slot: run, made to wait, or missed.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use model::{CheckResult, Millis, Outcome, Slot};
+
+use super::admission::{Admitted, Waiting};
+use super::overdue::Missed;
+use super::timeline::Due;
+use super::{Done, Engine, Tools};
+use crate::check::check;
+use model::Cause;
+
+/// A slot this late is made up for at a pace; later ones of a short stall run at once.
+const LATE_MS: Millis = 1_000;
+/// Nothing waits longer than this for room.
+const LONGEST_WAIT_MS: Millis = 10_000;
+/// Progress is noted this often.
+const SEEN_EVERY_MS: Millis = 100;
+
+impl Engine {
+    /// Hands out everything due by `now`.
+    pub(super) fn run_due(&mut self, now: Millis) {
+        while let Some(due) = self.timeline.pop(now) {
+            let Some(entry) = self.table.get(due.index).filter(|entry| entry.generation == due.generation) else { continue };
+            let (shard, schedule) = (entry.shard, entry.schedule);
+            if !self.holds(shard) {
+                continue;
+            }
+            let made_up_for = due.at != due.slot;
+            if !made_up_for {
+                self.tools.metrics.due.inc();
+                self.progress.open(shard, due.slot);
+            }
+            if now - due.at > LATE_MS {
+                self.late(&due, now);
+                continue;
+            }
+            let next = schedule.after(due.slot.max(now));
+            self.timeline.push(Due { at: next, slot: next, ..due });
+            self.start(&due, now);
+        }
+        // Only now is everything up to `now` opened.
+        if (now - self.seen).abs() >= SEEN_EVERY_MS {
+            self.seen = now;
+            self.progress.seen(now);
+        }
+    }
+
+    /// After a stall: the newest slot is made up for, those before it are missed.
+    fn late(&mut self, due: &Due, now: Millis) {
+        let Some(entry) = self.table.get(due.index) else { return };
+        let (schedule, shard, since) = (entry.schedule, entry.shard, entry.since);
+        let newest = schedule.at_or_before(now);
+        let between = schedule.count(due.slot + 1, newest + 1);
+        self.tools.metrics.due.inc_by(between);
+        if newest > due.slot {
+            // This one is open already; it is among the missed, which are opened anew.
+            self.progress.close(shard, self.epoch(shard).unwrap_or_default(), due.slot);
+            self.miss_range(due.index, due.slot.max(since), newest, Cause::NotRun);
+            self.progress.open(shard, newest);
+        }
+        self.make_up(due.index, newest, now);
+    }
+
+    /// Runs a slot that is due and open.
+    pub(super) fn start(&mut self, due: &Due, now: Millis) {
+        let Some(entry) = self.table.get_mut(due.index) else { return };
+        entry.last = Some(due.slot);
+        let patience = (entry.schedule.interval_ms / 2).min(LONGEST_WAIT_MS);
+        let waiting =
+            Waiting { index: due.index, generation: due.generation, slot: due.slot, host: entry.host, until: now.max(due.slot) + patience };
+        match self.admission.admit(waiting) {
+            Admitted::Run => self.spawn(&waiting, now),
+            Admitted::Wait => {}
+            Admitted::Refused => self.saturated(&waiting),
+        }
+    }
+
+    /// Hands out what waited, as far as there is room.
+    pub(super) fn run_waiting(&mut self, now: Millis) {
+        while let Some(next) = self.admission.next(now) {
+            match next {
+                Ok(waiting) => self.spawn(&waiting, now),
+                Err(late) => self.saturated(&late),
+            }
+        }
+        for late in self.admission.overdue(now) {
+            self.saturated(&late);
+        }
+        self.tools.metrics.waiting.set(i64::try_from(self.admission.waiting()).unwrap_or(i64::MAX));
+    }
+
+    fn saturated(&mut self, waiting: &Waiting) {
+        if let Some(missed) = self.missed(waiting.index, waiting.slot, Cause::Saturated) {
+            self.report_missed(vec![missed]);
+        }
+    }
+
+    fn spawn(&mut self, waiting: &Waiting, now: Millis) {
+        let running = self.admission.running();
+        let Some(entry) = self.table.get(waiting.index).filter(|entry| entry.generation == waiting.generation) else {
+            // Deleted or rescheduled while it waited.
+            self.admission.release(waiting.host);
+            return;
+        };
+        let epoch = self.epoch(entry.shard).unwrap_or_default();
+        let (monitor, compiled) = (Arc::clone(&entry.monitor), Arc::clone(&entry.compiled));
+        let (interval_ms, was_up) = (entry.schedule.interval_ms, entry.was_up);
+        let tools = Arc::clone(&self.tools);
+        let done = self.done_sender.clone();
+        let Waiting { index, generation, slot, host, .. } = *waiting;
+        tools.metrics.in_flight.set(i64::try_from(running).unwrap_or(i64::MAX));
+        tokio::spawn(async move {
+            let started_at = tools.clock.now_ms();
+            tools.metrics.lateness.observe(seconds(started_at - slot));
+            // What is left of the slot: the next check must not find this one still running.
+            let room = Duration::from_millis((slot + interval_ms - now).max(0).unsigned_abs());
+            let (attempt, attempts) = check(&tools.prober, &monitor.spec, &compiled, tools.confirm, room).await;
+            let up = attempt.outcome == Outcome::Up;
+            tools.metrics.run.with_label_values(&[attempt.outcome.as_str()]).inc();
+            if attempts > 1 {
+                tools.metrics.confirmed.inc();
+            }
+            let result = CheckResult {
+                monitor: monitor.id,
+                region: tools.region.clone(),
+                slot,
+                interval_ms,
+                outcome: attempt.outcome,
+                cause: attempt.cause,
+                detail: attempt.detail,
+                latency_us: attempt.latency_us,
+                phases: attempt.phases,
+                status: attempt.status,
+                certificate_expires_at: attempt.certificate_expires_at,
+                attempts,
+                started_at,
+                epoch,
+                pinger: tools.pinger.clone(),
+                revision: monitor.revision,
+                suspect: tools.suspicion.is_suspect(),
+            };
+            tools.reporter.report(&result, up && was_up).await;
+            // Fails only at the very end, when nobody counts any more.
+            let _ = done.send(Done { index, generation, slot, host, up });
+        });
+    }
+
+    /// The record of a slot that was not run.
+    pub(super) fn missed(&self, index: u32, slot: Slot, cause: Cause) -> Option<Missed> {
+        let entry = self.table.get(index)?;
+        Some(Missed {
+            monitor: entry.monitor.id,
+            revision: entry.monitor.revision,
+            interval_ms: entry.schedule.interval_ms,
+            epoch: self.epoch(entry.shard)?,
+            slot,
+            cause,
+        })
+    }
+}
+
+impl Tools {
+    /// The result of a slot that was not run.
+    pub(super) fn missed_result(&self, missed: &Missed) -> CheckResult {
+        CheckResult {
+            monitor: missed.monitor,
+            region: self.region.clone(),
+            slot: missed.slot,
+            interval_ms: missed.interval_ms,
+            outcome: Outcome::Missed,
+            cause: Some(missed.cause),
+            detail: None,
+            latency_us: None,
+            phases: model::Phases::default(),
+            status: None,
+            certificate_expires_at: None,
+            attempts: 0,
+            started_at: missed.slot,
+            epoch: missed.epoch,
+            pinger: self.pinger.clone(),
+            revision: missed.revision,
+            suspect: false,
+        }
+    }
+}
+
+fn seconds(ms: Millis) -> f64 {
+    #[expect(clippy::cast_precision_loss, reason = "lateness is far below 2^52 ms")]
+    let ms = ms.max(0) as f64;
+    ms / 1000.0
+}

@@ -1,0 +1,99 @@
+//! What runs when: a heap of due instants on the wall clock, 32 bytes per monitor.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use model::{Millis, Slot};
+
+/// A slot that will be run. Ordered by `at`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Due {
+    /// When; later than `slot` where the slot is made up for.
+    pub(crate) at: Millis,
+    pub(crate) slot: Slot,
+    /// Which entry of the table, and of which generation.
+    pub(crate) index: u32,
+    pub(crate) generation: u32,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Timeline {
+    heap: BinaryHeap<Reverse<Due>>,
+}
+
+impl Timeline {
+    pub(crate) fn push(&mut self, due: Due) {
+        self.heap.push(Reverse(due));
+    }
+
+    /// The next one that is due by `now`.
+    pub(crate) fn pop(&mut self, now: Millis) -> Option<Due> {
+        self.heap.peek().filter(|Reverse(due)| due.at <= now)?;
+        self.heap.pop().map(|Reverse(due)| due)
+    }
+
+    pub(crate) fn next_at(&self) -> Option<Millis> {
+        self.heap.peek().map(|Reverse(due)| due.at)
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.heap.clear();
+    }
+}
+
+/// Spreads what is made up for (after a take-over, a start, a stall), so that it does not all run at once.
+#[derive(Debug, Default)]
+pub(crate) struct Pace {
+    next_us: i64,
+}
+
+impl Pace {
+    /// At most this many per second, or a fifth of the usual rate if that is more.
+    const LEAST_PER_SECOND: f64 = 100.0;
+
+    /// The next free instant, at `now` or later.
+    pub(crate) fn take(&mut self, now: Millis, usual_per_second: f64) -> Millis {
+        let per_second = (usual_per_second / 5.0).max(Self::LEAST_PER_SECOND);
+        let at = self.next_us.max(now * 1000);
+        #[expect(clippy::cast_possible_truncation, reason = "at most 10 000 µs")]
+        let step = (1_000_000.0 / per_second) as i64;
+        self.next_us = at + step.max(1);
+        at / 1000
+    }
+
+    /// The instant `take` would give.
+    pub(crate) fn peek(&self, now: Millis) -> Millis {
+        self.next_us.max(now * 1000) / 1000
+    }
+
+    /// After a step of the clock.
+    pub(crate) fn reset(&mut self) {
+        self.next_us = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_earliest_comes_first_and_nothing_before_its_time() {
+        let due = |at| Due { at, slot: at, index: 0, generation: 0 };
+        let mut timeline = Timeline::default();
+        for at in [30, 10, 20] {
+            timeline.push(due(at));
+        }
+        assert_eq!(timeline.next_at(), Some(10));
+        assert_eq!(timeline.pop(9), None);
+        assert_eq!([timeline.pop(25), timeline.pop(25), timeline.pop(25)], [Some(due(10)), Some(due(20)), None]);
+    }
+
+    #[test]
+    fn what_is_made_up_for_is_spread() {
+        let mut pace = Pace::default();
+        let times: Vec<_> = (0..5).map(|_| pace.take(1_000, 0.0)).collect();
+        assert_eq!(times, [1_000, 1_010, 1_020, 1_030, 1_040]);
+        assert_eq!(pace.take(5_000, 5_000.0), 5_000);
+        assert_eq!(pace.take(5_000, 5_000.0), 5_001);
+    }
+}

@@ -1,0 +1,120 @@
+//! One file of the spool.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use bytes::{Buf as _, Bytes, BytesMut};
+
+use super::record::{Kind, SpoolItem};
+
+/// A file and what is known of it.
+#[derive(Debug)]
+pub(super) struct Segment {
+    pub(super) sequence: u64,
+    pub(super) path: PathBuf,
+    pub(super) bytes: u64,
+    pub(super) records: u64,
+    /// Nothing steady is left in it.
+    pub(super) compact: bool,
+}
+
+/// The records of a file, and how many damaged places were skipped.
+#[derive(Debug, Default)]
+pub(super) struct Contents {
+    pub(super) items: Vec<SpoolItem>,
+    pub(super) corrupt: u64,
+}
+
+impl Segment {
+    pub(super) fn new(dir: &Path, sequence: u64) -> Self {
+        Self { sequence, path: dir.join(format!("{sequence:016}.spool")), bytes: 0, records: 0, compact: false }
+    }
+
+    /// The file of a former run; a torn tail is cut off.
+    pub(super) fn recover(dir: &Path, sequence: u64) -> io::Result<(Self, u64)> {
+        let mut segment = Self::new(dir, sequence);
+        let (contents, sound) = scan(fs::read(&segment.path)?.into());
+        let length = fs::metadata(&segment.path)?.len();
+        if sound < length {
+            tracing::warn!(file = %segment.path.display(), bytes = length - sound, "cutting a torn tail off the spool");
+            OpenOptions::new().write(true).open(&segment.path)?.set_len(sound)?;
+        }
+        segment.bytes = sound;
+        segment.records = contents.items.len() as u64;
+        Ok((segment, contents.corrupt))
+    }
+
+    pub(super) fn read(&self) -> io::Result<Contents> {
+        Ok(scan(fs::read(&self.path)?.into()).0)
+    }
+
+    /// Appends and syncs. On failure the file is put back to what it was.
+    pub(super) fn append(&mut self, file: &mut File, items: &[SpoolItem]) -> io::Result<()> {
+        let mut buffer = BytesMut::with_capacity(items.len() * 512);
+        for item in items {
+            item.encode(&mut buffer);
+        }
+        let written = file.write_all(&buffer).and_then(|()| file.sync_data());
+        if let Err(error) = written {
+            // A half-written record would only be skipped as damaged later; cutting it is tidier.
+            let _ = file.set_len(self.bytes);
+            return Err(error);
+        }
+        self.bytes += buffer.len() as u64;
+        self.records += items.len() as u64;
+        self.compact = false;
+        Ok(())
+    }
+
+    /// Replaces steady results by the gaps they leave. Answers how many.
+    pub(super) fn give_up_steady(&mut self) -> io::Result<u64> {
+        let contents = self.read()?;
+        let mut evicted = 0;
+        let mut buffer = BytesMut::new();
+        let records = contents.items.len() as u64;
+        for item in contents.items {
+            if item.kind == Kind::Steady {
+                evicted += 1;
+                item.given_up().encode(&mut buffer);
+            } else {
+                item.encode(&mut buffer);
+            }
+        }
+        if evicted > 0 {
+            let fresh = self.path.with_extension("fresh");
+            let mut file = File::create(&fresh)?;
+            file.write_all(&buffer)?;
+            file.sync_data()?;
+            fs::rename(&fresh, &self.path)?;
+            self.bytes = buffer.len() as u64;
+            self.records = records;
+        }
+        self.compact = true;
+        Ok(evicted)
+    }
+}
+
+/// Reads record by record; where one is damaged, goes on at the next sound one. Answers, too, up to
+/// where the file is worth keeping.
+fn scan(mut bytes: Bytes) -> (Contents, u64) {
+    let mut contents = Contents::default();
+    let mut at = 0;
+    let mut sound = 0;
+    let mut astray = false;
+    while !bytes.is_empty() {
+        if let Some((item, length)) = SpoolItem::decode(&bytes) {
+            // Damage before a sound record is damage; damage at the end is a torn tail.
+            contents.corrupt += u64::from(std::mem::take(&mut astray));
+            contents.items.push(item);
+            bytes.advance(length);
+            at += length as u64;
+            sound = at;
+        } else {
+            astray = true;
+            bytes.advance(1);
+            at += 1;
+        }
+    }
+    (contents, sound)
+}

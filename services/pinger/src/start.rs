@@ -1,0 +1,129 @@
+//! Puts the pinger together.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use cache::{Cache, Leases};
+use directory::Directory;
+use egress::Egress;
+use kafka::{BroadcastConsumer, Producer};
+use model::{Clock, SystemClock};
+use service::{Context, Error};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::canary::{Suspicion, watch};
+use crate::config::Config;
+use crate::engine::{Engine, Limits, Tools};
+use crate::metrics::Metrics;
+use crate::probe::{Pings, Prober};
+use crate::progress::Progress;
+use crate::report::Reporter;
+use crate::shards::Shards;
+use crate::spool::{Sender, Spool};
+
+/// Starts the pinger in `ctx` and returns once its tasks run. It is ready when its monitors are loaded
+/// and its shards settled.
+pub async fn start(ctx: Context) -> Result<(), Error> {
+    let config = Config::from_env(ctx.env())?;
+    let stop = ctx.shutdown().clone();
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let metrics = Metrics::register(ctx.metrics())?;
+    let pinger = name(&config);
+
+    let cache = Cache::open(&config.cache)?;
+    let egress = Egress::new(&config.egress)?;
+    let producer = Producer::new(&config.kafka)?;
+    let progress = Arc::new(Progress::default());
+
+    // In the order results flow: each stage stops when the one before it has ended.
+    let (checked, acked) = (CancellationToken::new(), CancellationToken::new());
+    let sender = Sender {
+        producer: producer.clone(),
+        topic: config.topics.results.as_str().into(),
+        region: config.region.clone(),
+        pinger: pinger.clone(),
+    };
+    let (spool, spooler) = Spool::open(&config.spool_dir, config.spool_bytes, sender, Arc::clone(&progress), metrics.clone())
+        .map_err(|error| Error::msg(format!("SPOOL_DIR {}: {error}", config.spool_dir.display())))?;
+    let (reporter, acks) = Reporter::new(&config.topics.results, producer, spool, Arc::clone(&progress), metrics.clone());
+
+    let suspicion = Suspicion::default();
+    let tools = Tools {
+        prober: Prober { egress: egress.clone(), pings: Arc::new(Pings::default()), clock: Arc::clone(&clock) },
+        reporter,
+        region: config.region.clone(),
+        pinger: pinger.clone(),
+        confirm: config.confirm,
+        metrics: metrics.clone(),
+        clock: Arc::clone(&clock),
+        suspicion: suspicion.clone(),
+    };
+    let limits = Limits { concurrency: config.concurrency, host_concurrency: config.host_concurrency };
+    let (engine, missed) = Engine::new(tools, Arc::clone(&progress), limits);
+
+    let (directory, replication) = Directory::new(directory::Client::new(&config.users)?, Some(config.region.clone()));
+    let changes = BroadcastConsumer::new(&config.kafka, &[&config.topics.changes])?;
+    let (commands_sender, commands) = mpsc::channel(256);
+    let leases = Leases::new(cache, config.region.clone(), pinger, config.lease);
+    let shards = Shards::new(leases, progress, commands_sender, clock);
+
+    ctx.spawn("monitors", replication.run(stop.clone()));
+    ctx.spawn("monitor-changes", look_when_told(changes, directory.clone(), stop.clone()));
+    ctx.spawn("canaries", watch(config.canaries, egress, suspicion, metrics, stop.clone()));
+    ctx.spawn("spool", spooler.run(acked.clone()));
+    ctx.spawn("acks", {
+        let checked = checked.clone();
+        async move {
+            acks.run(checked).await;
+            acked.cancel();
+        }
+    });
+    let (loaded, settled) = (ctx.latch("monitors loaded"), ctx.latch("shards settled"));
+    ctx.spawn("shards", {
+        let (directory, stop) = (directory.clone(), stop.clone());
+        async move {
+            // No shard is claimed before there is something to check.
+            tokio::select! {
+                () = directory.loaded() => loaded.set(),
+                () = stop.cancelled() => return,
+            }
+            shards.run(move || settled.set(), stop).await;
+        }
+    });
+    ctx.spawn("checks", async move {
+        let changes = directory.subscribe();
+        let missed = tokio::spawn(missed.run());
+        engine.run(directory, changes, commands, stop).await;
+        // The engine is gone, and with it the last sender of missed slots.
+        if let Err(error) = missed.await {
+            tracing::error!(%error, "missed slots were not all reported");
+        }
+        checked.cancel();
+    });
+    Ok(())
+}
+
+/// Unique to this process: two pingers on one machine are two members.
+fn name(config: &Config) -> String {
+    let unique = Uuid::new_v4().simple().to_string();
+    format!("{}-{}", config.region, unique.get(..12).unwrap_or(&unique))
+}
+
+/// A record of `monitor-changes` says: go and look. What it says besides is for auditors.
+async fn look_when_told(mut changes: BroadcastConsumer, directory: Directory, stop: CancellationToken) -> Result<(), Error> {
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return Ok(()),
+            change = changes.next() => match change {
+                Ok(_) => directory.wake(),
+                Err(error) if error.is_retryable() => {
+                    tracing::warn!(%error, "monitor-changes cannot be read for now");
+                    tokio::time::sleep(Duration::from_secs(1)).await;
+                }
+                Err(error) => return Err(error.into()),
+            },
+        }
+    }
+}
