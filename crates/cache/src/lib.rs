@@ -2,6 +2,7 @@
 //! deadline, every script goes by hash. Nothing here is the only copy of anything: whoever finds
 //! Redis empty writes its part again (see [`Cache::generation`]).
 
+mod board;
 mod connection;
 mod error;
 mod generation;
@@ -10,6 +11,7 @@ mod lease;
 mod live;
 mod pubsub;
 
+pub use board::{BoardKey, BoardRow, Depth};
 pub use connection::{Cache, CacheConfig};
 pub use deadpool_redis::redis;
 pub use error::CacheError;

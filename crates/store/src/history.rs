@@ -1,6 +1,7 @@
 //! History in PostgreSQL: blocks per hour, roll-ups per day. Written by the processor, read by the gateway.
 
 mod flush;
+mod page;
 mod partitions;
 mod recent;
 mod rollup;

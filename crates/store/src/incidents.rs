@@ -8,6 +8,7 @@ mod acknowledge;
 mod claim;
 mod commit;
 mod outbox;
+mod read;
 mod settle;
 mod states;
 
@@ -15,5 +16,6 @@ pub use acknowledge::{AcknowledgeRequest, Acknowledged};
 pub use claim::ClaimedDelivery;
 pub use commit::{AlertRow, AlertingCommit, Committed, DeliveryRow, IncidentRow, OffsetRow, StateRow};
 pub use outbox::UnpublishedAlert;
+pub use read::{AlertRecord, DeliveryRecord, IncidentFilter, IncidentRecord};
 pub use settle::{Backlog, SentMessage, Settlement};
 pub use states::{StoredState, TakenPartition};

@@ -2,7 +2,7 @@
 
 use utoipa::OpenApi;
 use utoipa::openapi::path::{HttpMethod, Operation};
-use utoipa::openapi::security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityScheme};
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{ContentBuilder, Ref, RefOr, ResponseBuilder};
 
 use crate::{api, routes};
@@ -26,7 +26,7 @@ use crate::{api, routes};
         api::ProblemBody, api::Hello, api::ResultsEvent, api::VerdictsEvent, api::ConfigEvent
     )),
 )]
-struct Document;
+pub(crate) struct Document;
 
 /// The document of all public routes, the same on every run.
 pub fn openapi() -> utoipa::openapi::OpenApi {
@@ -60,7 +60,8 @@ pub fn openapi_json() -> Result<String, serde_json::Error> {
 fn add_problems(path: &str, method: &HttpMethod, operation: &mut Operation) {
     let unsafe_method = !matches!(method, HttpMethod::Get);
     let with_input = operation.request_body.is_some() || operation.parameters.is_some();
-    if operation.security.is_some() {
+    let guarded = operation.security.iter().flatten().any(|scheme| *scheme != SecurityRequirement::default());
+    if guarded {
         problem(operation, "401", "No session, or it has ended");
     }
     if unsafe_method && path.starts_with("/api") {
@@ -86,4 +87,31 @@ fn problem(operation: &mut Operation, status: &str, description: &str) {
     let content = ContentBuilder::new().schema(Some(RefOr::Ref(Ref::from_schema_name("Problem")))).build();
     let response = ResponseBuilder::new().description(description).content("application/problem+json", content).build();
     operation.responses.responses.entry(status.to_owned()).or_insert(RefOr::T(response));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_document_in_the_repository_is_this_one() {
+        let kept = include_str!("../../../docs/openapi.json");
+        assert!(kept == openapi_json().expect("a document"), "run: cargo run -p gateway --example openapi -- docs/openapi.json");
+    }
+
+    #[test]
+    fn every_operation_is_named_guarded_and_says_how_it_fails() {
+        let document = serde_json::to_value(openapi()).expect("JSON");
+        let mut names = std::collections::HashSet::new();
+        for (path, item) in document["paths"].as_object().expect("paths") {
+            for (method, operation) in item.as_object().expect("operations") {
+                let name = operation["operationId"].as_str().expect("a name");
+                assert!(names.insert(name.to_owned()), "{name} names two operations");
+                assert!(operation["security"].is_array(), "{method} {path} does not say who may call it");
+                let open =
+                    operation["security"].as_array().is_some_and(|schemes| schemes.iter().all(|scheme| scheme == &serde_json::json!({})));
+                assert!(open || operation["responses"]["401"].is_object(), "{method} {path} has no 401");
+            }
+        }
+    }
 }

@@ -35,6 +35,9 @@ pub struct Incident {
     pub detail: Option<String>,
     /// Where it was seen.
     pub regions: Vec<Region>,
+    /// Who said they are on it.
+    #[schema(required = true)]
+    pub acknowledged_by: Option<String>,
     /// Oldest first.
     pub alerts: Vec<Alert>,
 }

@@ -14,9 +14,9 @@ mod uptime;
 
 pub use check::{Check, CheckPage};
 pub use incident::{Alert, AlertKind, Delivery, DeliveryState, Incident, IncidentPage, IncidentState};
-pub use monitor::{Beat, LatestResult, MonitorPage, MonitorView, RegionView, StateCounts};
+pub use monitor::{Beat, LatestResult, MonitorPage, MonitorState, MonitorView, RegionView, StateCounts, StatusPage};
 pub use problem::ProblemBody;
-pub use session::{Credentials, Me, Person, Role, Session, Workspace};
+pub use session::{Credentials, Me, Person, Session, Workspace};
 pub use status::{State, Status};
 pub use stream::{ConfigEvent, Hello, ResultItem, ResultsEvent, VerdictItem, VerdictsEvent};
 pub use system::{Dependency, RegionSystem, System};

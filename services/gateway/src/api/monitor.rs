@@ -23,7 +23,7 @@ pub struct MonitorView {
     #[schema(example = "http")]
     pub kind: String,
     pub status: Status,
-    /// The last 24 hours over all regions.
+    /// This clock hour and the 23 before it, over all regions.
     pub day: Uptime,
     /// At most 60 newest slots over all regions, oldest first.
     pub sparkline: Vec<Beat>,
@@ -103,5 +103,33 @@ pub struct MonitorPage {
     #[schema(value_type = i64)]
     pub as_of: Millis,
     /// True where live state could not be read: states are `unknown` and history comes from the database.
+    pub stale: bool,
+}
+
+/// One monitor's state in few words.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct MonitorState {
+    pub id: MonitorId,
+    pub name: String,
+    #[serde(flatten)]
+    pub status: Status,
+    /// Of the last day, 0 … 1.
+    #[schema(required = true)]
+    pub uptime: Option<f64>,
+    #[schema(required = true)]
+    pub coverage: Option<f64>,
+}
+
+/// A page of states.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct StatusPage {
+    pub monitors: Vec<MonitorState>,
+    /// Pass it as `cursor` for the next page; null on the last one.
+    #[schema(required = true)]
+    pub next_cursor: Option<String>,
+    pub counts: StateCounts,
+    /// As in `MonitorPage`.
+    #[schema(value_type = i64)]
+    pub as_of: Millis,
     pub stale: bool,
 }

@@ -1,6 +1,6 @@
 //! Who is asking.
 
-use model::{Millis, UserId, WorkspaceId};
+use model::{Millis, Role, UserId, WorkspaceId};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -27,15 +27,6 @@ pub struct Workspace {
     pub name: String,
 }
 
-/// What a member may do; each may do what the next may.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Role {
-    Admin,
-    Editor,
-    Viewer,
-}
-
 /// A fresh session. Browsers use the cookie that comes with it, scripts send `token` as a bearer token.
 #[derive(Clone, Serialize, Deserialize, ToSchema)]
 pub struct Session {
@@ -57,4 +48,16 @@ pub struct Me {
     /// Unix ms.
     #[schema(value_type = i64)]
     pub expires_at: Millis,
+}
+
+impl From<&model::Session> for Me {
+    fn from(session: &model::Session) -> Self {
+        let model::Session { user, workspace, role, expires_at } = session.clone();
+        Self {
+            user: Person { id: user.id, email: user.email, name: user.name },
+            workspace: Workspace { id: workspace.id, name: workspace.name },
+            role,
+            expires_at,
+        }
+    }
 }

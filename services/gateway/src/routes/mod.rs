@@ -1,4 +1,5 @@
 //! The public routes: one endpoint a file, each with its documentation.
+#![expect(unused_qualifications, reason = "the documentation macro writes out the paths of what it names")]
 
 mod history;
 mod incidents;
@@ -12,13 +13,16 @@ use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::app::App;
+
 /// Every route with its place in the document.
-pub(crate) fn collect(document: OpenApi) -> OpenApiRouter {
+pub(crate) fn collect(document: OpenApi) -> OpenApiRouter<App> {
     OpenApiRouter::with_openapi(document)
         .routes(routes!(session::login::login))
         .routes(routes!(session::logout::logout))
         .routes(routes!(session::me::me))
         .routes(routes!(monitors::list::list, monitors::create::create))
+        .routes(routes!(monitors::statuses::statuses))
         .routes(routes!(monitors::get::get, monitors::update::update, monitors::delete::delete))
         .routes(routes!(monitors::pause::pause))
         .routes(routes!(monitors::resume::resume))

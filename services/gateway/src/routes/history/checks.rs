@@ -1,10 +1,17 @@
 //! `GET /api/monitors/{id}/checks`.
 
-use http::StatusCode;
-use model::{Millis, Region};
+use axum::Json;
+use axum::extract::State;
+use model::{Millis, MonitorId, Region};
 use utoipa::IntoParams;
 
 use crate::api::CheckPage;
+use crate::app::App;
+use crate::auth::Caller;
+use crate::error::ApiResult;
+use crate::history;
+use crate::input::{Asked, Cursor, FromParams, Id, Params, read_window, resolve_window};
+use crate::routes::monitors;
 
 /// Which checks.
 #[derive(Debug, Clone, IntoParams)]
@@ -23,7 +30,22 @@ pub(crate) struct ListChecks {
     #[param(minimum = 1, maximum = 1000, default = 100)]
     pub limit: Option<u32>,
     /// `next_cursor` of the page before.
-    pub cursor: Option<String>,
+    #[param(value_type = Option<String>)]
+    pub cursor: Option<history::CheckPosition>,
+}
+
+impl FromParams for ListChecks {
+    fn read(params: &mut Params) -> Self {
+        let (from, to) = read_window(params);
+        Self {
+            from,
+            to,
+
+            region: params.value("region", "region name"),
+            limit: params.number("limit", 1, 1000),
+            cursor: Cursor::read(params),
+        }
+    }
 }
 
 #[utoipa::path(
@@ -36,6 +58,14 @@ pub(crate) struct ListChecks {
     responses((status = 200, description = "A page of checks", body = CheckPage)),
     security(("cookie" = []), ("bearer" = [])),
 )]
-pub(crate) async fn checks() -> StatusCode {
-    StatusCode::NOT_IMPLEMENTED
+pub(crate) async fn checks(
+    State(app): State<App>,
+    caller: Caller,
+    Id(id): Id<MonitorId>,
+    Asked(query): Asked<ListChecks>,
+) -> ApiResult<Json<CheckPage>> {
+    let monitor = monitors::find(&app, caller.workspace(), id).await?;
+    let (from, to) = resolve_window(query.from, query.to, app.now());
+    let limit = usize::try_from(query.limit.unwrap_or(100)).unwrap_or(100);
+    history::checks(&app, &monitor, query.region.as_ref(), (from, to), limit, query.cursor).await.map(Json)
 }

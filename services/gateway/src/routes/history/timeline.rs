@@ -1,10 +1,17 @@
 //! `GET /api/monitors/{id}/timeline`.
 
-use http::StatusCode;
-use model::{Millis, Region};
+use axum::Json;
+use axum::extract::State;
+use model::{Millis, MonitorId, Region};
 use utoipa::IntoParams;
 
 use crate::api::Timeline;
+use crate::app::App;
+use crate::auth::Caller;
+use crate::error::ApiResult;
+use crate::history;
+use crate::input::{Asked, FromParams, Id, Params, read_window, resolve_window};
+use crate::routes::monitors;
 
 /// Which window, how finely.
 #[derive(Debug, Clone, IntoParams)]
@@ -24,6 +31,13 @@ pub(crate) struct TimelineParams {
     pub buckets: Option<u32>,
 }
 
+impl FromParams for TimelineParams {
+    fn read(params: &mut Params) -> Self {
+        let (from, to) = read_window(params);
+        Self { from, to, region: params.value("region", "region name"), buckets: params.number("buckets", 1, 500) }
+    }
+}
+
 #[utoipa::path(
     get,
     path = "/api/monitors/{id}/timeline",
@@ -34,6 +48,13 @@ pub(crate) struct TimelineParams {
     responses((status = 200, description = "The buckets, without gaps", body = Timeline)),
     security(("cookie" = []), ("bearer" = [])),
 )]
-pub(crate) async fn timeline() -> StatusCode {
-    StatusCode::NOT_IMPLEMENTED
+pub(crate) async fn timeline(
+    State(app): State<App>,
+    caller: Caller,
+    Id(id): Id<MonitorId>,
+    Asked(query): Asked<TimelineParams>,
+) -> ApiResult<Json<Timeline>> {
+    let monitor = monitors::find(&app, caller.workspace(), id).await?;
+    let window = resolve_window(query.from, query.to, app.now());
+    history::timeline(&app, &monitor, query.region.as_ref(), window, query.buckets.unwrap_or(96)).await.map(Json)
 }

@@ -1,10 +1,17 @@
 //! `GET /api/monitors/{id}/uptime`.
 
-use http::StatusCode;
-use model::{Millis, Region};
+use axum::Json;
+use axum::extract::State;
+use model::{Millis, MonitorId, Region};
 use utoipa::IntoParams;
 
 use crate::api::UptimeWindow;
+use crate::app::App;
+use crate::auth::Caller;
+use crate::error::ApiResult;
+use crate::history;
+use crate::input::{Asked, FromParams, Id, Params, read_window, resolve_window};
+use crate::routes::monitors;
 
 /// Which window.
 #[derive(Debug, Clone, IntoParams)]
@@ -21,6 +28,13 @@ pub(crate) struct UptimeParams {
     pub region: Option<Region>,
 }
 
+impl FromParams for UptimeParams {
+    fn read(params: &mut Params) -> Self {
+        let (from, to) = read_window(params);
+        Self { from, to, region: params.value("region", "region name") }
+    }
+}
+
 #[utoipa::path(
     get,
     path = "/api/monitors/{id}/uptime",
@@ -31,6 +45,13 @@ pub(crate) struct UptimeParams {
     responses((status = 200, description = "Counts and ratios", body = UptimeWindow)),
     security(("cookie" = []), ("bearer" = [])),
 )]
-pub(crate) async fn uptime() -> StatusCode {
-    StatusCode::NOT_IMPLEMENTED
+pub(crate) async fn uptime(
+    State(app): State<App>,
+    caller: Caller,
+    Id(id): Id<MonitorId>,
+    Asked(query): Asked<UptimeParams>,
+) -> ApiResult<Json<UptimeWindow>> {
+    let monitor = monitors::find(&app, caller.workspace(), id).await?;
+    let window = resolve_window(query.from, query.to, app.now());
+    history::uptime(&app, &monitor, query.region.as_ref(), window).await.map(Json)
 }

@@ -1,8 +1,15 @@
 //! `POST /api/incidents/{id}/acknowledge`.
 
-use http::StatusCode;
+use axum::Json;
+use axum::extract::State;
+use model::IncidentId;
 
 use crate::api::{Incident, ProblemBody};
+use crate::app::App;
+use crate::auth::Editor;
+use crate::error::ApiResult;
+use crate::history;
+use crate::input::Id;
 
 #[utoipa::path(
     post,
@@ -17,6 +24,6 @@ use crate::api::{Incident, ProblemBody};
     ),
     security(("cookie" = []), ("bearer" = [])),
 )]
-pub(crate) async fn acknowledge() -> StatusCode {
-    StatusCode::NOT_IMPLEMENTED
+pub(crate) async fn acknowledge(State(app): State<App>, Editor(caller): Editor, Id(id): Id<IncidentId>) -> ApiResult<Json<Incident>> {
+    history::acknowledge(&app, caller.workspace(), id, caller.actor()).await.map(Json)
 }

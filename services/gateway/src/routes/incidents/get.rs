@@ -1,8 +1,15 @@
 //! `GET /api/incidents/{id}`.
 
-use http::StatusCode;
+use axum::Json;
+use axum::extract::State;
+use model::IncidentId;
 
 use crate::api::Incident;
+use crate::app::App;
+use crate::auth::Caller;
+use crate::error::ApiResult;
+use crate::history;
+use crate::input::Id;
 
 #[utoipa::path(
     get,
@@ -14,6 +21,6 @@ use crate::api::Incident;
     responses((status = 200, description = "The incident", body = Incident)),
     security(("cookie" = []), ("bearer" = [])),
 )]
-pub(crate) async fn get() -> StatusCode {
-    StatusCode::NOT_IMPLEMENTED
+pub(crate) async fn get(State(app): State<App>, caller: Caller, Id(id): Id<IncidentId>) -> ApiResult<Json<Incident>> {
+    history::incident(&app, caller.workspace(), id).await.map(Json)
 }

@@ -1,10 +1,16 @@
 //! `GET /api/incidents`.
 
-use http::StatusCode;
+use axum::Json;
+use axum::extract::State;
 use model::MonitorId;
 use utoipa::IntoParams;
 
 use crate::api::IncidentPage;
+use crate::app::App;
+use crate::auth::Caller;
+use crate::error::ApiResult;
+use crate::history::{self, IncidentPosition};
+use crate::input::{Asked, Cursor, FromParams, Params};
 
 /// Which incidents.
 #[derive(Debug, Clone, IntoParams)]
@@ -19,7 +25,19 @@ pub(crate) struct ListIncidents {
     #[param(minimum = 1, maximum = 200, default = 50)]
     pub limit: Option<u32>,
     /// `next_cursor` of the page before.
-    pub cursor: Option<String>,
+    #[param(value_type = Option<String>)]
+    pub cursor: Option<IncidentPosition>,
+}
+
+impl FromParams for ListIncidents {
+    fn read(params: &mut Params) -> Self {
+        Self {
+            monitor: params.value("monitor", "id"),
+            open: params.value("open", "true or false"),
+            limit: params.number("limit", 1, 200),
+            cursor: Cursor::read(params),
+        }
+    }
 }
 
 #[utoipa::path(
@@ -32,6 +50,7 @@ pub(crate) struct ListIncidents {
     responses((status = 200, description = "A page of incidents", body = IncidentPage)),
     security(("cookie" = []), ("bearer" = [])),
 )]
-pub(crate) async fn list() -> StatusCode {
-    StatusCode::NOT_IMPLEMENTED
+pub(crate) async fn list(State(app): State<App>, caller: Caller, Asked(query): Asked<ListIncidents>) -> ApiResult<Json<IncidentPage>> {
+    let limit = query.limit.unwrap_or(50);
+    history::incidents(&app, caller.workspace(), query.monitor, query.open, limit, query.cursor).await.map(Json)
 }

@@ -1,6 +1,10 @@
 //! `GET /doc`: this document.
 
-use http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use http::header;
+use std::sync::LazyLock;
+
+static DOCUMENT: LazyLock<String> = LazyLock::new(|| crate::openapi::openapi_json().unwrap_or_default());
 
 #[utoipa::path(
     get,
@@ -11,6 +15,6 @@ use http::StatusCode;
     responses((status = 200, description = "OpenAPI 3.1", body = Object, content_type = "application/json")),
     security(()),
 )]
-pub(crate) async fn doc() -> StatusCode {
-    StatusCode::NOT_IMPLEMENTED
+pub(crate) async fn doc() -> Response {
+    ([(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-cache")], DOCUMENT.as_str()).into_response()
 }

@@ -1,9 +1,16 @@
 //! `POST /api/monitors`.
 
-use http::StatusCode;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use http::{StatusCode, header};
 use model::MonitorSpec;
 
+use super::written;
 use crate::api::{MonitorView, ProblemBody};
+use crate::app::App;
+use crate::auth::Editor;
+use crate::error::ApiResult;
+use crate::input::Json;
 
 #[utoipa::path(
     post,
@@ -19,6 +26,9 @@ use crate::api::{MonitorView, ProblemBody};
     ),
     security(("cookie" = []), ("bearer" = [])),
 )]
-pub(crate) async fn create() -> StatusCode {
-    StatusCode::NOT_IMPLEMENTED
+pub(crate) async fn create(State(app): State<App>, Editor(caller): Editor, Json(spec): Json<MonitorSpec>) -> ApiResult<Response> {
+    let monitor = app.client().create_monitor(caller.actor(), caller.workspace(), &spec).await?;
+    let location = format!("/api/monitors/{}", monitor.id);
+    let view = written::view(&app, monitor).await;
+    Ok((StatusCode::CREATED, [(header::LOCATION, location)], axum::Json(view)).into_response())
 }

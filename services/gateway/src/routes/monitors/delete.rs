@@ -1,6 +1,14 @@
 //! `DELETE /api/monitors/{id}`.
 
+use axum::extract::State;
 use http::StatusCode;
+use model::MonitorId;
+
+use super::written;
+use crate::app::App;
+use crate::auth::Editor;
+use crate::error::ApiResult;
+use crate::input::Id;
 
 #[utoipa::path(
     delete,
@@ -12,6 +20,8 @@ use http::StatusCode;
     responses((status = 204, description = "Deleted")),
     security(("cookie" = []), ("bearer" = [])),
 )]
-pub(crate) async fn delete() -> StatusCode {
-    StatusCode::NOT_IMPLEMENTED
+pub(crate) async fn delete(State(app): State<App>, Editor(caller): Editor, Id(id): Id<MonitorId>) -> ApiResult<StatusCode> {
+    app.client().delete_monitor(caller.actor(), caller.workspace(), id).await?;
+    written::deleted(&app, id).await;
+    Ok(StatusCode::NO_CONTENT)
 }

@@ -1,8 +1,16 @@
 //! `GET /api/monitors/{id}`.
 
-use http::StatusCode;
+use axum::Json;
+use axum::extract::State;
+use model::MonitorId;
 
+use super::written;
 use crate::api::MonitorView;
+use crate::app::App;
+use crate::auth::Caller;
+use crate::error::ApiResult;
+use crate::input::Id;
+use crate::live;
 
 #[utoipa::path(
     get,
@@ -14,6 +22,7 @@ use crate::api::MonitorView;
     responses((status = 200, description = "The monitor", body = MonitorView)),
     security(("cookie" = []), ("bearer" = [])),
 )]
-pub(crate) async fn get() -> StatusCode {
-    StatusCode::NOT_IMPLEMENTED
+pub(crate) async fn get(State(app): State<App>, caller: Caller, Id(id): Id<MonitorId>) -> ApiResult<Json<MonitorView>> {
+    let monitor = written::find(&app, caller.workspace(), id).await?;
+    Ok(Json(live::one(&app, &monitor).await))
 }

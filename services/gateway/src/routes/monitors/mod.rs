@@ -4,4 +4,7 @@ pub(crate) mod get;
 pub(crate) mod list;
 pub(crate) mod pause;
 pub(crate) mod resume;
+pub(crate) mod statuses;
 pub(crate) mod update;
+mod written;
+pub(crate) use written::find;

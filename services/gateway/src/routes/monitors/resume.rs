@@ -1,8 +1,15 @@
 //! `POST /api/monitors/{id}/resume`.
 
-use http::StatusCode;
+use axum::Json;
+use axum::extract::State;
+use model::MonitorId;
 
+use super::written;
 use crate::api::MonitorView;
+use crate::app::App;
+use crate::auth::Editor;
+use crate::error::ApiResult;
+use crate::input::Id;
 
 #[utoipa::path(
     post,
@@ -14,6 +21,7 @@ use crate::api::MonitorView;
     responses((status = 200, description = "The monitor", body = MonitorView)),
     security(("cookie" = []), ("bearer" = [])),
 )]
-pub(crate) async fn resume() -> StatusCode {
-    StatusCode::NOT_IMPLEMENTED
+pub(crate) async fn resume(State(app): State<App>, Editor(caller): Editor, Id(id): Id<MonitorId>) -> ApiResult<Json<MonitorView>> {
+    let monitor = app.client().resume_monitor(caller.actor(), caller.workspace(), id).await?;
+    Ok(Json(written::view(&app, monitor).await))
 }

@@ -1,8 +1,15 @@
 //! `POST /api/login`.
 
-use http::StatusCode;
+use axum::extract::State;
+use axum::response::{AppendHeaders, IntoResponse, Response};
+use http::{Extensions, HeaderMap, header};
+use secrecy::ExposeSecret as _;
 
-use crate::api::{Credentials, ProblemBody, Session};
+use crate::api::{Credentials, Me, ProblemBody, Session};
+use crate::app::App;
+use crate::auth::{client_address, cookie};
+use crate::error::{ApiError, ApiResult};
+use crate::input::Json;
 
 #[utoipa::path(
     post,
@@ -18,6 +25,33 @@ use crate::api::{Credentials, ProblemBody, Session};
     ),
     security(()),
 )]
-pub(crate) async fn login() -> StatusCode {
-    StatusCode::NOT_IMPLEMENTED
+pub(crate) async fn login(
+    State(app): State<App>,
+    extensions: Extensions,
+    headers: HeaderMap,
+    Json(credentials): Json<Credentials>,
+) -> ApiResult<Response> {
+    let address = client_address(&extensions, &headers, app.trusted_proxies());
+    if let Some(address) = address {
+        let refused = |seconds| ApiError::too_many("too many attempts to log in from this address", seconds);
+        app.logins().take(address, app.now()).map_err(refused)?;
+    }
+    judge(&credentials)?;
+    let address = address.map_or_else(|| "unknown".to_owned(), |address| address.to_string());
+    let login = app.client().login(&credentials.email, credentials.password.into(), &address).await?;
+    let Me { user, workspace, role, expires_at } = Me::from(&login.session);
+    let cookie = cookie(&login.token, expires_at, app.now(), app.is_https()).map(|cookie| (header::SET_COOKIE, cookie));
+    let session = Session { user, workspace, role, token: login.token.expose_secret().to_owned(), expires_at };
+    Ok((AppendHeaders(cookie), axum::Json(session)).into_response())
+}
+
+/// Bounds only: whether the account exists is not said here.
+fn judge(credentials: &Credentials) -> ApiResult<()> {
+    if credentials.email.is_empty() || credentials.email.len() > 254 {
+        return Err(ApiError::field("email", "must have 1 to 254 bytes"));
+    }
+    if credentials.password.is_empty() || credentials.password.len() > 1024 {
+        return Err(ApiError::field("password", "must have 1 to 1024 bytes"));
+    }
+    Ok(())
 }

@@ -1,8 +1,9 @@
 //! `GET /api/me`.
 
-use http::StatusCode;
+use axum::Json;
 
 use crate::api::Me;
+use crate::auth::Caller;
 
 #[utoipa::path(
     get,
@@ -13,6 +14,6 @@ use crate::api::Me;
     responses((status = 200, description = "The session in use", body = Me)),
     security(("cookie" = []), ("bearer" = [])),
 )]
-pub(crate) async fn me() -> StatusCode {
-    StatusCode::NOT_IMPLEMENTED
+pub(crate) async fn me(caller: Caller) -> Json<Me> {
+    Json(Me::from(caller.session.as_ref()))
 }

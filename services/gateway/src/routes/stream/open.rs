@@ -1,6 +1,12 @@
 //! `GET /api/stream`.
 
-use http::StatusCode;
+use axum::extract::State;
+use axum::response::Response;
+
+use crate::app::App;
+use crate::auth::Caller;
+use crate::error::ApiResult;
+use crate::stream;
 
 #[utoipa::path(
     get,
@@ -12,6 +18,6 @@ use http::StatusCode;
     responses((status = 200, description = "The stream", body = String, content_type = "text/event-stream")),
     security(("cookie" = []), ("bearer" = [])),
 )]
-pub(crate) async fn open() -> StatusCode {
-    StatusCode::NOT_IMPLEMENTED
+pub(crate) async fn open(State(app): State<App>, caller: Caller) -> ApiResult<Response> {
+    stream::read(&app, caller)
 }

@@ -1,8 +1,12 @@
 //! `GET /api/system`.
 
-use http::StatusCode;
+use axum::Json;
+use axum::extract::State;
 
 use crate::api::System;
+use crate::app::App;
+use crate::auth::Caller;
+use crate::system;
 
 #[utoipa::path(
     get,
@@ -13,6 +17,6 @@ use crate::api::System;
     responses((status = 200, description = "Facts", body = System)),
     security(("cookie" = []), ("bearer" = [])),
 )]
-pub(crate) async fn get() -> StatusCode {
-    StatusCode::NOT_IMPLEMENTED
+pub(crate) async fn get(State(app): State<App>, caller: Caller) -> Json<System> {
+    Json(system::facts(&app, caller.workspace()).await)
 }

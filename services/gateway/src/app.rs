@@ -1,0 +1,117 @@
+//! What every route may use.
+
+use std::sync::Arc;
+
+use cache::Cache;
+use directory::{Client, Directory};
+use model::{Clock, Millis};
+use store::Store;
+use tokio_util::sync::CancellationToken;
+
+use crate::auth::{LoginLimit, Sessions};
+use crate::live::{Catalog, Flights};
+use crate::settings::Settings;
+use crate::stream::Hub;
+
+/// The gateway's parts. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct App(Arc<Parts>);
+
+/// How an [`App`] is put together.
+pub(crate) struct Parts {
+    pub clock: Arc<dyn Clock>,
+    pub cache: Cache,
+    pub store: Store,
+    pub primary: Store,
+    pub retention_days: u32,
+    pub client: Client,
+    pub directory: Directory,
+    pub sessions: Sessions,
+    pub catalog: Catalog,
+    pub flights: Flights,
+    pub hub: Hub,
+    pub logins: LoginLimit,
+    pub shutdown: CancellationToken,
+    pub public_origin: String,
+    pub trusted_proxies: usize,
+}
+
+impl App {
+    pub(crate) fn new(parts: Parts) -> Self {
+        Self(Arc::new(parts))
+    }
+
+    pub(crate) fn now(&self) -> Millis {
+        self.0.clock.now_ms()
+    }
+
+    pub(crate) fn cache(&self) -> &Cache {
+        &self.0.cache
+    }
+
+    /// PostgreSQL for reading long history.
+    pub(crate) fn store(&self) -> &Store {
+        &self.0.store
+    }
+
+    /// PostgreSQL itself, for the one thing the gateway writes: the wish to acknowledge an incident.
+    pub(crate) fn primary(&self) -> &Store {
+        &self.0.primary
+    }
+
+    /// For how many days single checks are kept.
+    pub(crate) fn retention_days(&self) -> u32 {
+        self.0.retention_days
+    }
+
+    /// The users service, for writes.
+    pub(crate) fn client(&self) -> &Client {
+        &self.0.client
+    }
+
+    pub(crate) fn directory(&self) -> &Directory {
+        &self.0.directory
+    }
+
+    pub(crate) fn sessions(&self) -> &Sessions {
+        &self.0.sessions
+    }
+
+    pub(crate) fn catalog(&self) -> &Catalog {
+        &self.0.catalog
+    }
+
+    pub(crate) fn flights(&self) -> &Flights {
+        &self.0.flights
+    }
+
+    pub(crate) fn hub(&self) -> &Hub {
+        &self.0.hub
+    }
+
+    pub(crate) fn logins(&self) -> &LoginLimit {
+        &self.0.logins
+    }
+
+    pub(crate) fn shutdown(&self) -> &CancellationToken {
+        &self.0.shutdown
+    }
+
+    /// `scheme://host:port` of `PUBLIC_URL`.
+    pub(crate) fn public_origin(&self) -> &str {
+        &self.0.public_origin
+    }
+
+    pub(crate) fn is_https(&self) -> bool {
+        self.0.public_origin.starts_with("https:")
+    }
+
+    pub(crate) fn trusted_proxies(&self) -> usize {
+        self.0.trusted_proxies
+    }
+}
+
+/// The origin of the public URL.
+pub(crate) fn origin_of(settings: &Settings) -> String {
+    settings.public_url.origin().ascii_serialization()
+}

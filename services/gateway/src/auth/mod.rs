@@ -1,0 +1,15 @@
+//! Who is asking, and whether a browser was tricked into asking.
+
+mod address;
+mod caller;
+mod csrf;
+mod rate;
+mod sessions;
+mod token;
+
+pub(crate) use address::client_address;
+pub(crate) use caller::{Caller, Editor};
+pub(crate) use csrf::refuse_cross_site;
+pub(crate) use rate::LoginLimit;
+pub(crate) use sessions::Sessions;
+pub(crate) use token::{Token, cookie, expired_cookie};

@@ -1,0 +1,12 @@
+//! What was so: blocks from PostgreSQL, with the newest of Redis merged in.
+
+mod checks;
+mod gather;
+mod incidents;
+mod recent;
+mod windows;
+
+pub(crate) use checks::{CheckPosition, checks};
+pub(crate) use incidents::{IncidentPosition, acknowledge, incident, incidents};
+pub(crate) use recent::recent_rows;
+pub(crate) use windows::{timeline, uptime};

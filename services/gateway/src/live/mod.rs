@@ -1,0 +1,16 @@
+//! What is so now: configuration in memory joined with live state from Redis.
+
+mod catalog;
+mod flight;
+mod follow;
+mod page;
+mod read;
+mod status;
+mod view;
+
+pub(crate) use catalog::{Catalog, Position, Selection};
+pub(crate) use flight::{Flights, accepts_gzip, compress};
+pub(crate) use follow::{follow_configuration, refresh_states};
+pub(crate) use page::{list, one, statuses};
+pub(crate) use read::{LiveRow, With, rows};
+pub(crate) use status::{Seen, status};

@@ -1,0 +1,69 @@
+//! Pages of monitors. Redis only; where Redis is away, history from PostgreSQL, and the page says so.
+
+use std::sync::Arc;
+
+use model::{Millis, Monitor, WorkspaceId};
+
+use super::catalog::Selection;
+use super::flight::{Answer, FlightKey};
+use super::read::{LiveRow, With, rows};
+use super::view::{LIST_BEATS, VIEW_BEATS, monitor_state, monitor_view};
+use crate::api::{MonitorPage, MonitorView, StatusPage};
+use crate::app::App;
+use crate::error::ApiResult;
+use crate::history;
+use crate::input::Cursor;
+
+/// Live rows, and whether they come from PostgreSQL for want of Redis.
+struct Rows {
+    rows: Vec<LiveRow>,
+    as_of: Millis,
+    stale: bool,
+}
+
+async fn live_rows(app: &App, monitors: &[Arc<Monitor>], with: With, now: Millis) -> Rows {
+    match rows(app, monitors, with, now).await {
+        Ok(rows) => Rows { rows, as_of: now, stale: false },
+        Err(error) => {
+            tracing::warn!(%error, "live state cannot be read; answering from history");
+            let rows = history::recent_rows(app, monitors, now).await;
+            let newest = rows.iter().flat_map(|row| row.latest.iter().map(|(_, latest)| latest.slot)).max();
+            Rows { rows, as_of: newest.unwrap_or(0), stale: true }
+        }
+    }
+}
+
+/// The workspace's monitors with all that is shown of them.
+pub(crate) async fn list(app: &App, workspace: WorkspaceId, selection: Selection) -> ApiResult<Arc<Answer>> {
+    let key = FlightKey { workspace, edition: app.catalog().edition(), question: format!("monitors {selection:?}") };
+    let compute = || async {
+        let now = app.now();
+        let selected = app.catalog().select(workspace, &selection, now);
+        let Rows { rows, as_of, stale } = live_rows(app, &selected.monitors, With::Samples, now).await;
+        let monitors = selected.monitors.iter().zip(&rows).map(|(monitor, row)| monitor_view(monitor, row, LIST_BEATS, now)).collect();
+        let next_cursor = selected.next.as_ref().and_then(Cursor::encode);
+        Answer::json(&MonitorPage { monitors, next_cursor, counts: app.catalog().counts(workspace, now), as_of, stale })
+    };
+    app.flights().get(key, compute).await
+}
+
+/// The workspace's monitors with their states alone.
+pub(crate) async fn statuses(app: &App, workspace: WorkspaceId, selection: Selection) -> ApiResult<Arc<Answer>> {
+    let key = FlightKey { workspace, edition: app.catalog().edition(), question: format!("status {selection:?}") };
+    let compute = || async {
+        let now = app.now();
+        let selected = app.catalog().select(workspace, &selection, now);
+        let Rows { rows, as_of, stale } = live_rows(app, &selected.monitors, With::Day, now).await;
+        let monitors = selected.monitors.iter().zip(&rows).map(|(monitor, row)| monitor_state(monitor, row, now)).collect();
+        let next_cursor = selected.next.as_ref().and_then(Cursor::encode);
+        Answer::json(&StatusPage { monitors, next_cursor, counts: app.catalog().counts(workspace, now), as_of, stale })
+    };
+    app.flights().get(key, compute).await
+}
+
+/// One monitor with all that is shown of it.
+pub(crate) async fn one(app: &App, monitor: &Arc<Monitor>) -> MonitorView {
+    let now = app.now();
+    let rows = live_rows(app, std::slice::from_ref(monitor), With::Samples, now).await;
+    monitor_view(monitor, &rows.rows.into_iter().next().unwrap_or_default(), VIEW_BEATS, now)
+}

@@ -1,0 +1,108 @@
+//! Puts the parts together and starts them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::middleware::from_fn_with_state;
+use axum::routing::get;
+use cache::{Cache, CacheConfig};
+use directory::{Client, ClientConfig, Directory, Replication};
+use model::{Clock, SystemClock};
+use secrecy::SecretString;
+use service::{Context, Error, Problem};
+use store::{Limits, Store};
+use tokio::net::TcpListener;
+use utoipa::OpenApi as _;
+
+use crate::app::{App, Parts, origin_of};
+use crate::auth::{LoginLimit, Sessions, refuse_cross_site};
+use crate::live::{Catalog, Flights, follow_configuration, refresh_states};
+use crate::settings::Settings;
+use crate::stream::{Hub, follow_updates};
+use crate::{openapi, routes, web};
+
+/// The largest body any route takes: a monitor's settings with a 64 KiB request body and 50 headers.
+const BODY_LIMIT: usize = 512 * 1024;
+/// Connections to PostgreSQL, for history and for the rare write.
+const READ_CONNECTIONS: u32 = 10;
+const WRITE_CONNECTIONS: u32 = 2;
+
+/// Starts the gateway: returns when it listens, becomes ready when it has its configuration.
+pub async fn start(ctx: Context) -> Result<(), Error> {
+    let settings = Settings::read(ctx.env())?;
+    let latches = (ctx.latch("configuration"), ctx.latch("states"));
+    let (app, replication) = assemble(&ctx, &settings)?;
+    let listener = TcpListener::bind(settings.address).await.map_err(|error| {
+        ctx.env().reject("GATEWAY_ADDR", format!("cannot listen on {}: {error}", settings.address), Some("127.0.0.1:8080"))
+    })?;
+    ctx.spawn("directory", replication.run(ctx.shutdown().clone()));
+    ctx.spawn("catalog", follow_configuration(app.clone()));
+    ctx.spawn("states", refresh_states(app.clone()));
+    ctx.spawn("updates", follow_updates(app.clone()));
+    ctx.job("readiness", {
+        let (app, (configuration, states)) = (app.clone(), latches);
+        async move {
+            tokio::select! {
+                () = app.shutdown().cancelled() => {}
+                () = app.directory().loaded() => {
+                    configuration.set();
+                    // Reads work without Redis, only poorer; a replica without it must not be taken out.
+                    states.set();
+                }
+            }
+        }
+    });
+    let server = service::serve(ctx.clone(), listener, router(app));
+    ctx.spawn("http", server);
+    Ok(())
+}
+
+fn assemble(ctx: &Context, settings: &Settings) -> Result<(App, Replication), Error> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let cache = Cache::open(&CacheConfig::new(settings.redis_url.clone(), &settings.redis_prefix))?;
+    let client = Client::new(&ClientConfig::new(&settings.users_url, settings.internal_key.clone()))?;
+    let (directory, replication) = Directory::new(client.clone(), None);
+    let first_event = u64::try_from(clock.now_ms()).unwrap_or(0);
+    let app = App::new(Parts {
+        sessions: Sessions::new(cache.clone(), client.clone(), Arc::clone(&clock)),
+        store: open(&settings.replica_url, READ_CONNECTIONS)?,
+        primary: open(&settings.database_url, WRITE_CONNECTIONS)?,
+        retention_days: settings.retention_days,
+        hub: Hub::new(ctx.metrics(), first_event)?,
+        catalog: Catalog::default(),
+        flights: Flights::default(),
+        logins: LoginLimit::default(),
+        shutdown: ctx.shutdown().clone(),
+        public_origin: origin_of(settings),
+        trusted_proxies: settings.trusted_proxies,
+        clock,
+        cache,
+        client,
+        directory,
+    });
+    Ok((app, replication))
+}
+
+fn open(url: &SecretString, connections: u32) -> Result<Store, Error> {
+    // People wait for these reads; a slow one must not hold them for long.
+    let limits = Limits { statement: Duration::from_secs(8), acquire: Duration::from_secs(3), ..Limits::default() };
+    Ok(Store::connect_with(url, "upmesh gateway", connections, limits)?)
+}
+
+/// All that is served.
+fn router(app: App) -> Router {
+    let (api, _) = routes::collect(openapi::Document::openapi()).split_for_parts();
+    api.route("/reference", get(web::reference))
+        .method_not_allowed_fallback(wrong_method)
+        .fallback(web::dashboard)
+        .layer(from_fn_with_state(app.clone(), refuse_cross_site))
+        .layer(from_fn_with_state(app.clone(), web::guard))
+        .layer(DefaultBodyLimit::max(BODY_LIMIT))
+        .with_state(app)
+}
+
+async fn wrong_method(method: http::Method) -> Problem {
+    Problem::new(http::StatusCode::METHOD_NOT_ALLOWED, format!("{method} is not served here; the Allow header says what is"))
+}
