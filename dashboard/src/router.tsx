@@ -77,8 +77,9 @@ const monitor = createRoute({
   validateSearch: checkMonitor,
   loaderDeps: ({ search }) => search,
   loader: async ({ context: { queryClient }, params: { id }, deps }) => {
-    void queryClient.prefetchQuery(timelineQuery(id, deps.range ?? '24h', deps.region))
-    await queryClient.ensureQueryData(monitorQuery(id))
+    const { spec } = await queryClient.ensureQueryData(monitorQuery(id))
+    const interval = (spec.interval_seconds ?? 60) * 1000
+    void queryClient.prefetchQuery(timelineQuery(id, deps.range ?? '24h', deps.region, interval))
   },
   errorComponent: Failure,
   component: lazyRouteComponent(() => import('./routes/monitors/monitor.tsx'), 'MonitorPage'),

@@ -1,7 +1,7 @@
 import { infiniteQueryOptions, queryOptions } from '@tanstack/react-query'
 
 import { now } from '#/lib/now.ts'
-import { RANGES, type Range } from '#/lib/ranges.ts'
+import { RANGES, type Range, windowOf } from '#/lib/ranges.ts'
 import { api, unwrap } from './client.ts'
 import type { State } from './schema.d.ts'
 
@@ -90,31 +90,26 @@ export const uptimeQuery = (id: string, range: Range, region: string | undefined
     refetchInterval: 60_000,
   })
 
-export const timelineQuery = (id: string, range: Range, region: string | undefined) =>
+export const timelineQuery = (id: string, range: Range, region: string | undefined, intervalMs: number) =>
   queryOptions({
-    queryKey: [...monitorKey(id), 'timeline', range, region ?? null],
-    queryFn: ({ signal }) => {
-      const { bucketMs, buckets } = RANGES[range]
-      // Whole buckets on the clock, so that yesterday's stay the same when asked again.
-      const to = Math.ceil(now() / bucketMs) * bucketMs
-      return unwrap(
+    queryKey: [...monitorKey(id), 'timeline', range, region ?? null, intervalMs],
+    queryFn: ({ signal }) =>
+      unwrap(
         api.GET('/api/monitors/{id}/timeline', {
-          params: {
-            path: { id },
-            query: { from: to - buckets * bucketMs, to, buckets, ...defined({ region }) },
-          },
+          params: { path: { id }, query: { ...windowOf(range, intervalMs, now()), ...defined({ region }) } },
           signal,
         }),
-      )
-    },
+      ),
     staleTime: 15_000,
     refetchInterval: range === '1h' ? 20_000 : 60_000,
     placeholderData: (previous) => previous,
   })
 
+export const checksKey = (id: string) => [...monitorKey(id), 'checks'] as const
+
 export const checksQuery = (id: string, region: string | undefined) =>
   infiniteQueryOptions({
-    queryKey: [...monitorKey(id), 'checks', region ?? null],
+    queryKey: [...checksKey(id), region ?? null],
     queryFn: ({ pageParam, signal }) =>
       unwrap(
         api.GET('/api/monitors/{id}/checks', {

@@ -4,6 +4,7 @@ import { count, percent } from '#/lib/format.ts'
 
 /** Uptime never stands alone: "99.95 % (coverage 98.7 %)". */
 export function UptimeFigure({ of, className }: { of: Uptime; className?: string }) {
+  if (of.due === 0) return <span className="text-ink-faint">–</span>
   const thin = of.coverage != null && of.coverage < 0.95
   return (
     <span className={cn('figures', className)} title={account(of)}>

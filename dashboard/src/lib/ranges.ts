@@ -2,13 +2,13 @@ const MINUTE = 60_000
 const HOUR = 60 * MINUTE
 const DAY = 24 * HOUR
 
-/** The windows a monitor's page shows; bucket sizes divide the day, so that buckets start on the clock. */
+/** The windows a monitor's page shows. */
 export const RANGES = {
-  '1h': { label: '1 hour', ms: HOUR, bucketMs: MINUTE, buckets: 60 },
-  '24h': { label: '24 hours', ms: DAY, bucketMs: 15 * MINUTE, buckets: 96 },
-  '7d': { label: '7 days', ms: 7 * DAY, bucketMs: 2 * HOUR, buckets: 84 },
-  '30d': { label: '30 days', ms: 30 * DAY, bucketMs: 8 * HOUR, buckets: 90 },
-} as const satisfies Record<string, { label: string; ms: number; bucketMs: number; buckets: number }>
+  '1h': { label: '1 hour', short: '1 h', ms: HOUR, bucketMs: MINUTE },
+  '24h': { label: '24 hours', short: '24 h', ms: DAY, bucketMs: 15 * MINUTE },
+  '7d': { label: '7 days', short: '7 d', ms: 7 * DAY, bucketMs: 2 * HOUR },
+  '30d': { label: '30 days', short: '30 d', ms: 30 * DAY, bucketMs: 8 * HOUR },
+} as const satisfies Record<string, { label: string; short: string; ms: number; bucketMs: number }>
 
 export type Range = keyof typeof RANGES
 
@@ -16,4 +16,22 @@ export const RANGE_NAMES = Object.keys(RANGES) as Range[]
 
 export function isRange(value: unknown): value is Range {
   return typeof value === 'string' && Object.hasOwn(RANGES, value)
+}
+
+/** Sizes that divide the day, so that buckets start on the clock. */
+const SIZES = [1, 2, 5, 10, 15, 30, 60, 120, 240, 480, 1440].map((minutes) => minutes * MINUTE)
+
+export interface Window {
+  from: number
+  to: number
+  buckets: number
+}
+
+/** Whole buckets on the clock up to now, none so small that a check falls between two. */
+export function windowOf(range: Range, intervalMs: number, now: number): Window {
+  const { ms, bucketMs } = RANGES[range]
+  const size = SIZES.find((one) => one >= Math.max(bucketMs, intervalMs)) ?? DAY
+  const to = Math.ceil(now / size) * size
+  const buckets = Math.max(1, Math.ceil(ms / size))
+  return { from: to - buckets * size, to, buckets }
 }

@@ -8,10 +8,12 @@ export function Menu({
   trigger,
   children,
   side = 'bottom',
+  align = 'end',
 }: {
   trigger: ReactNode
   children: ReactNode
   side?: 'top' | 'bottom'
+  align?: 'start' | 'end'
 }) {
   return (
     <Radix.Root modal={false}>
@@ -19,7 +21,7 @@ export function Menu({
       <Radix.Portal>
         <Radix.Content
           side={side}
-          align="end"
+          align={align}
           sideOffset={6}
           collisionPadding={8}
           className="z-50 min-w-48 rounded-card border border-line bg-raised p-1 shadow-pop"

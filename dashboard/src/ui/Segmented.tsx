@@ -14,7 +14,9 @@ interface Props<T extends string> {
 /** One of a few: radio buttons that look like one control, with a radio group's own keys. */
 export function Segmented<T extends string>({ label, name, value, onChange, options, className }: Props<T>) {
   return (
-    <fieldset className={cn('inline-flex rounded-control border border-line bg-sunken p-0.5', className)}>
+    <fieldset
+      className={cn('inline-flex min-w-0 rounded-control border border-line bg-sunken p-0.5', className)}
+    >
       <legend className="sr-only">{label}</legend>
       {options.map((option) => (
         <label

@@ -1,7 +1,15 @@
 import type { InfiniteData, QueryClient } from '@tanstack/react-query'
 
-import { countsKey, incidentsKey, monitorKey, monitorsKey } from '#/api/queries.ts'
-import type { Beat, MonitorPage, MonitorView, ResultItem, VerdictItem } from '#/api/schema.d.ts'
+import { checksKey, countsKey, incidentsKey, monitorKey, monitorsKey } from '#/api/queries.ts'
+import type {
+  Beat,
+  Check,
+  CheckPage,
+  MonitorPage,
+  MonitorView,
+  ResultItem,
+  VerdictItem,
+} from '#/api/schema.d.ts'
 
 /** As many points as the server sends in a sparkline. */
 const SPARKLINE = 60
@@ -104,6 +112,35 @@ export function applyBatch(client: QueryClient, batch: Batch) {
   })
   for (const id of new Set([...batch.results.keys(), ...batch.verdicts.keys()])) {
     client.setQueryData<MonitorView>(monitorKey(id), (view) => view && patchMonitor(view, batch))
+  }
+  for (const [id, items] of batch.results) prependChecks(client, id, items)
+}
+
+/** New results head the table of checks that shows their region, each slot once. */
+function prependChecks(client: QueryClient, id: string, items: readonly ResultItem[]) {
+  for (const query of client.getQueryCache().findAll({ queryKey: checksKey(id) })) {
+    const region = query.queryKey.at(-1)
+    client.setQueryData<InfiniteData<CheckPage>>(query.queryKey, (data) => {
+      const [first, ...rest] = data?.pages ?? []
+      if (!data || !first) return data
+      const known = new Set(first.checks.map((check) => `${check.region} ${check.slot}`))
+      const fresh: Check[] = items
+        .filter(
+          (item) => (region === null || item.region === region) && !known.has(`${item.region} ${item.slot}`),
+        )
+        .map(({ slot, region, outcome, latency_us, cause, detail, status }) => ({
+          slot,
+          region,
+          outcome,
+          latency_us: latency_us ?? null,
+          cause: cause ?? null,
+          detail: detail ?? null,
+          status: status ?? null,
+        }))
+      if (fresh.length === 0) return data
+      const checks = [...fresh, ...first.checks].sort((a, b) => b.slot - a.slot)
+      return { ...data, pages: [{ ...first, checks }, ...rest] }
+    })
   }
 }
 

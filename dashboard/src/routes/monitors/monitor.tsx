@@ -1,3 +1,56 @@
+import { useSuspenseQuery } from '@tanstack/react-query'
+import { getRouteApi } from '@tanstack/react-router'
+
+import { monitorQuery } from '#/api/queries.ts'
+import { ChecksPanel } from '#/components/ChecksPanel.tsx'
+import { HistoryPanel } from '#/components/charts/HistoryPanel.tsx'
+import { MonitorHeader } from '#/components/MonitorHeader.tsx'
+import { MonitorIncidents } from '#/components/MonitorIncidents.tsx'
+import { MonitorState } from '#/components/MonitorState.tsx'
+import { RegionsPanel } from '#/components/RegionsPanel.tsx'
+import { SettingsPanel } from '#/components/SettingsPanel.tsx'
+import { UptimeCards } from '#/components/UptimeCards.tsx'
+import { useTitle } from '#/lib/title.ts'
+import { STATE_LABEL } from '#/lib/words.ts'
+
+const route = getRouteApi('/app/monitors/$id')
+
 export function MonitorPage() {
-  return null
+  const { id } = route.useParams()
+  const { range = '24h', region } = route.useSearch()
+  const navigate = route.useNavigate()
+  const monitor = useSuspenseQuery(monitorQuery(id)).data
+  const { state } = monitor.status
+  useTitle(state === 'up' ? monitor.spec.name : `${STATE_LABEL[state]}: ${monitor.spec.name}`)
+
+  return (
+    <>
+      <MonitorHeader monitor={monitor} />
+      <MonitorState monitor={monitor} />
+      <UptimeCards monitor={monitor} region={region} />
+      <div className="mt-4">
+        <HistoryPanel
+          monitor={monitor}
+          range={range}
+          region={region}
+          onRange={(next) =>
+            void navigate({ search: (before) => ({ ...before, range: next }), replace: true })
+          }
+          onRegion={(next) =>
+            void navigate({ search: (before) => ({ ...before, region: next }), replace: true })
+          }
+        />
+      </div>
+      <div className="mt-4 grid items-start gap-4 lg:grid-cols-[minmax(0,1fr)_20rem]">
+        <div className="grid min-w-0 gap-4">
+          <RegionsPanel monitor={monitor} />
+          <ChecksPanel id={id} region={region} many={monitor.regions.length > 1} />
+        </div>
+        <div className="grid min-w-0 gap-4">
+          <MonitorIncidents id={id} />
+          <SettingsPanel monitor={monitor} />
+        </div>
+      </div>
+    </>
+  )
 }
