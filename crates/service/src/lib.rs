@@ -12,6 +12,7 @@ mod health;
 mod lifecycle;
 mod logs;
 mod metrics;
+mod probe;
 mod problem;
 mod process;
 mod serve;

@@ -6,9 +6,13 @@ use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::{Context, Env, Error, Process, admin, telemetry};
+use crate::{Context, Env, Error, Process, admin, probe, telemetry};
 
-/// Runs one service as this process. Exit codes: 0 after a drain, 1 after a failure, 78 when settings are wrong.
+/// Usage errors, after sysexits.h.
+const USAGE: u8 = 64;
+
+/// Runs one service as this process. Exit codes: 0 after a drain, 1 after a failure, 64 for arguments it does not know,
+/// 78 when settings are wrong. With the argument `ready` it only asks whether the running one is ready.
 pub fn main<F, Fut, E>(name: &'static str, start: F) -> ExitCode
 where
     F: FnOnce(Context) -> Fut,
@@ -16,6 +20,15 @@ where
     E: Into<Error>,
 {
     let env = Env::from_process();
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match arguments.first().map(String::as_str) {
+        None => {}
+        Some("ready") if arguments.len() == 1 => return probe::ready(name, &env),
+        Some(_) => {
+            say(&format!("{name} takes its settings from the environment; its one argument is `ready`"));
+            return ExitCode::from(USAGE);
+        }
+    }
     exit(name, &env, || async {
         let process = Process::new();
         let ctx = Context::new(name, env.clone(), &process);
@@ -125,10 +138,14 @@ fn watch_signals(process: &Process, contexts: &[Context]) -> Result<(), Error> {
 }
 
 fn report(name: &str, error: &Error) -> ExitCode {
-    // The log may be what failed; people read standard error either way.
+    say(&format!("{name}: {error}"));
+    ExitCode::from(error.exit_code())
+}
+
+/// The log may be what failed; people read standard error either way.
+fn say(text: &str) {
     #[expect(clippy::print_stderr, reason = "the last words of a process")]
     {
-        eprintln!("{name}: {error}");
+        eprintln!("{text}");
     }
-    ExitCode::from(error.exit_code())
 }
