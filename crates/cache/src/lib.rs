@@ -10,6 +10,7 @@ mod keys;
 mod lease;
 mod live;
 mod pubsub;
+mod verdict;
 
 pub use board::{BoardKey, BoardRow, Depth};
 pub use connection::{Cache, CacheConfig};
@@ -19,3 +20,4 @@ pub use keys::Keys;
 pub use lease::{Acquired, Leases, Renewal, owner_of};
 pub use live::{HourCounts, LiveOutcome, LiveResult, LiveWrite, decode_counts, encode_counts, results_message};
 pub use pubsub::{Subscription, Update};
+pub use verdict::VerdictUpdate;

@@ -109,6 +109,7 @@ CREATE TABLE deliveries (
 );
 CREATE INDEX deliveries_by_alert ON deliveries (alert_id);
 CREATE INDEX deliveries_by_incident ON deliveries (incident_id, channel_id, sequence);
+CREATE INDEX deliveries_by_place ON deliveries (channel_id, created_at DESC) WHERE message_channel IS NOT NULL;
 CREATE INDEX deliveries_due ON deliveries (due_at) WHERE state IN ('pending', 'sending');
 CREATE INDEX deliveries_held ON deliveries (held_partition) WHERE held_partition IS NOT NULL;
 

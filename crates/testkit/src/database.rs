@@ -31,6 +31,16 @@ impl TestDatabase {
         Self { url, store, name, server }
     }
 
+    /// The one number a query gives.
+    pub async fn number(&self, sql: &'static str) -> i64 {
+        sqlx::query_scalar(sql).fetch_one(self.store.pool()).await.unwrap_or_else(|error| panic!("{sql}: {error}"))
+    }
+
+    /// The one text a query gives.
+    pub async fn text(&self, sql: &'static str) -> String {
+        sqlx::query_scalar(sql).fetch_one(self.store.pool()).await.unwrap_or_else(|error| panic!("{sql}: {error}"))
+    }
+
     /// Another pool on the same database, for a second replica.
     pub fn connect(&self, max: u32) -> Store {
         Store::connect(&self.url.clone().into(), "test", max).expect("store")

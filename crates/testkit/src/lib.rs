@@ -5,12 +5,14 @@
 #![expect(clippy::missing_panics_doc, clippy::expect_used, clippy::panic, reason = "a test that cannot go on says why and stops")]
 
 mod database;
+mod fake_slack;
 mod stack;
 mod target;
 mod topics;
 mod wait;
 
 pub use database::TestDatabase;
+pub use fake_slack::{FakeSlack, SlackBehaviour, SlackPost};
 pub use stack::Stack;
 pub use target::{Behaviour, Target};
 pub use wait::{eventually, within};

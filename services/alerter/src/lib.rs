@@ -1,1 +1,130 @@
+//! The alerter: judges results into incidents and tells people, effectively once.
+//!
+//! A consumer of its own group folds each monitor's results through `model::alerting`; a transition, its
+//! deliveries and the offset that led to it commit together; a sender delivers what committed, and a
+//! publisher puts it on the topic `incident-events`. Redis only ever gets a copy of the verdicts.
 
+mod announce;
+mod catalog;
+pub mod channels;
+mod consume;
+mod desk;
+mod heartbeat;
+mod metrics;
+mod publish;
+mod sender;
+mod settings;
+mod verdicts;
+
+use std::sync::Arc;
+
+use cache::Cache;
+use directory::{Client, Directory};
+use egress::Egress;
+use kafka::{BroadcastConsumer, Producer};
+use model::SystemClock;
+use service::Context;
+use store::Store;
+use tokio::sync::{Notify, mpsc};
+use uuid::Uuid;
+
+use catalog::Catalog;
+use channels::Channels;
+use consume::Judge;
+use metrics::Metrics;
+use sender::Sender;
+use settings::Settings;
+
+/// Rounds of verdicts that may wait for Redis.
+const VERDICTS: usize = 64;
+
+/// Starts the alerter: reads its settings, spawns its tasks and returns.
+pub async fn start(ctx: Context) -> Result<(), service::Error> {
+    let settings = Settings::from_env(ctx.env())?;
+    let metrics = Metrics::register(ctx.metrics())?;
+    let store = Store::connect(&settings.database, "alerter", settings.database_pool)?;
+    let cache = Cache::open(&settings.cache)?;
+    let egress = Egress::new(&settings.egress)?;
+    let users = Client::new(&settings.users)?;
+    let (directory, replication) = Directory::new(users.clone(), None);
+    let catalog = Catalog::new();
+    let channels = Channels::new(egress.clone(), &settings.public_url, &settings.slack_api_url);
+    let clock: Arc<dyn model::Clock> = Arc::new(SystemClock);
+    let decided = Arc::new(Notify::new());
+    let show_all = Arc::new(Notify::new());
+    let (to_verdicts, verdicts) = mpsc::channel(VERDICTS);
+    let owner = Uuid::new_v4();
+    let shutdown = ctx.shutdown().clone();
+
+    ctx.spawn("monitors", replication.run(shutdown.clone()));
+    ctx.spawn(
+        "changes",
+        wake(settings.kafka.clone(), settings.topics.changes.clone(), directory.clone(), catalog.clone(), shutdown.clone()),
+    );
+    ctx.spawn("channels", catalog.clone().follow(users, metrics.clone(), shutdown.clone()));
+    ctx.spawn("verdicts", verdicts::write(cache.clone(), verdicts, shutdown.clone()));
+    ctx.spawn("redis", verdicts::watch(cache, Arc::clone(&show_all), shutdown.clone()));
+    let producer = Producer::new(&settings.kafka)?;
+    let events =
+        publish::publish(store.clone(), producer, settings.topics.incidents, Arc::clone(&clock), Arc::clone(&decided), shutdown.clone());
+    ctx.spawn("events", events);
+    let sender = Sender {
+        ctx: ctx.clone(),
+        store: store.clone(),
+        catalog: catalog.clone(),
+        channels,
+        metrics: metrics.clone(),
+        clock: Arc::clone(&clock),
+        decided: Arc::clone(&decided),
+        owner,
+    };
+    let loaded = catalog.clone();
+    let stop = shutdown.clone();
+    ctx.spawn("sender", async move {
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = async { loaded.loaded().await; sender.run().await } => {}
+        }
+    });
+    if let Some(url) = settings.heartbeat_url {
+        ctx.spawn("heartbeat", heartbeat::beat(url, egress, metrics.clone(), shutdown.clone()));
+    }
+    let judge = Judge {
+        ctx: ctx.clone(),
+        store,
+        directory,
+        catalog,
+        metrics,
+        clock,
+        kafka: settings.kafka,
+        topic: settings.topics.results,
+        decided,
+        show_all,
+        verdicts: to_verdicts,
+        owner,
+    };
+    ctx.spawn("judge", judge.run());
+    Ok(())
+}
+
+/// A change of a monitor, told by the log: look at users now rather than at the next reconciliation.
+/// Without it everything still arrives, half a minute later.
+async fn wake(
+    kafka: kafka::KafkaConfig,
+    topic: String,
+    directory: Directory,
+    catalog: Catalog,
+    shutdown: tokio_util::sync::CancellationToken,
+) -> Result<(), service::Error> {
+    let mut changes = BroadcastConsumer::new(&kafka, &[&topic])?;
+    loop {
+        tokio::select! {
+            () = shutdown.cancelled() => return Ok(()),
+            change = changes.next() => {
+                change?;
+                directory.wake();
+                catalog.wake();
+            }
+        }
+    }
+}

@@ -114,6 +114,18 @@ impl Store {
         Ok(next.map(to_millis))
     }
 
+    /// The channel's own id, where an earlier message told it (Slack: a channel set as `#name`).
+    pub async fn known_message_channel(&self, channel: ChannelId) -> Result<Option<String>, StoreError> {
+        let known = sqlx::query_scalar!(
+            r#"SELECT message_channel AS "message_channel!" FROM deliveries
+               WHERE channel_id = $1 AND message_channel IS NOT NULL ORDER BY created_at DESC LIMIT 1"#,
+            channel.0,
+        )
+        .fetch_optional(self.pool())
+        .await?;
+        Ok(known)
+    }
+
     /// What waits and what was given up in the last day.
     pub async fn delivery_backlog(&self, now: Millis) -> Result<Backlog, StoreError> {
         let row = sqlx::query!(

@@ -1,7 +1,7 @@
 //! Taking partitions over, with the states that go with them.
 
 use model::alerting::MonitorState;
-use model::{Millis, MonitorId};
+use model::{IncidentId, Millis, MonitorId, WorkspaceId};
 use uuid::Uuid;
 
 use crate::{Store, StoreError, from_millis};
@@ -65,6 +65,14 @@ impl Store {
             .fetch_all(self.pool())
             .await?;
         rows.into_iter().map(|row| stored(row.monitor_id, row.partition, row.state)).collect()
+    }
+
+    /// Workspace, monitor's name and target of an incident, for a monitor that is gone.
+    pub async fn incident_subject(&self, incident: IncidentId) -> Result<Option<(WorkspaceId, String, String)>, StoreError> {
+        let row = sqlx::query!("SELECT workspace_id, monitor_name, target FROM incidents WHERE id = $1", incident.0)
+            .fetch_optional(self.pool())
+            .await?;
+        Ok(row.map(|row| (row.workspace_id.into(), row.monitor_name, row.target)))
     }
 
     /// The states of these monitors, wherever they were committed from.

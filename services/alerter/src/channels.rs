@@ -1,0 +1,79 @@
+//! Where alerts go. One file per channel; [`Channels::send`] chooses by kind.
+
+mod failure;
+pub mod notice;
+mod slack_blocks;
+mod slack_bot;
+mod slack_text;
+mod slack_transport;
+mod slack_webhook;
+mod webhook;
+
+use std::time::Duration;
+
+use directory::wire::{Channel, ChannelSettings};
+use egress::Egress;
+use store::incidents::SentMessage;
+
+pub use failure::SendFailure;
+use notice::Notice;
+use slack_blocks::Blocks;
+use slack_transport::GuardedConnector;
+
+/// One attempt, all of its requests included, takes no longer.
+pub const ATTEMPT: Duration = Duration::from_secs(10);
+
+/// How an attempt succeeded.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Sent {
+    pub message: SentMessage,
+    /// It was already there.
+    pub found: bool,
+}
+
+/// Sends notices. Cheap to clone.
+#[derive(Clone)]
+pub struct Channels {
+    egress: Egress,
+    slack: slack_morphism::SlackClient<GuardedConnector>,
+    blocks: Blocks,
+    public_url: String,
+}
+
+impl Channels {
+    /// `slack_api_url`: `https://slack.com/api`, or a fake of it.
+    pub fn new(egress: Egress, public_url: &str, slack_api_url: &str) -> Self {
+        let slack = slack_morphism::SlackClient::new(GuardedConnector::new(egress.clone(), slack_api_url));
+        Self { egress, slack, blocks: Blocks::new(public_url), public_url: public_url.trim_end_matches('/').to_owned() }
+    }
+
+    /// One message for one notice, or, where the channel groups, for many.
+    pub async fn send(&self, channel: &Channel, notices: &[Notice], known_id: Option<String>) -> Result<Vec<Sent>, SendFailure> {
+        let attempt = async {
+            match &channel.settings {
+                ChannelSettings::SlackWebhook { url } => slack_webhook::send(self, url, notices).await,
+                ChannelSettings::SlackBot { token, channel } => slack_bot::send(self, token, channel, known_id, notices).await,
+                ChannelSettings::Webhook { url, secret } => webhook::send(self, url, secret.as_ref(), notices).await,
+            }
+        };
+        // Each request has the same limit; this one bounds their sum. What was written by then is unknown.
+        match tokio::time::timeout(ATTEMPT * 3, attempt).await {
+            Ok(sent) => sent,
+            Err(_) => Err(SendFailure::Doubtful { error: "the attempt did not end in time".to_owned() }),
+        }
+    }
+}
+
+/// Whether many notices may share a message.
+pub fn groups(settings: &ChannelSettings) -> bool {
+    !matches!(settings, ChannelSettings::Webhook { .. })
+}
+
+/// How many messages a channel takes in how long, beyond which they wait.
+pub fn pace(settings: &ChannelSettings) -> Option<(usize, Duration)> {
+    match settings {
+        // Slack documents about one message a second and tolerates short bursts.
+        ChannelSettings::SlackWebhook { .. } | ChannelSettings::SlackBot { .. } => Some((5, Duration::from_secs(5))),
+        ChannelSettings::Webhook { .. } => None,
+    }
+}

@@ -1,0 +1,131 @@
+//! What a message says, before it is put into a channel's form.
+
+use model::{IncidentId, Millis, MonitorId, WorkspaceId};
+use store::incidents::ClaimedDelivery;
+use uuid::Uuid;
+
+/// What happened, as people are told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NoticeKind {
+    Down,
+    Acknowledged,
+    Recovered,
+}
+
+/// One alert in words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Notice {
+    pub kind: NoticeKind,
+    pub alert: Uuid,
+    pub incident: IncidentId,
+    pub sequence: i32,
+    pub monitor: MonitorId,
+    pub workspace: WorkspaceId,
+    pub name: String,
+    pub target: String,
+    pub cause: Option<String>,
+    pub detail: Option<String>,
+    pub regions: Vec<String>,
+    /// The first failing slot.
+    pub since: Millis,
+    /// The first passing slot.
+    pub until: Option<Millis>,
+    pub acknowledged_by: Option<String>,
+    /// Why it ended without a recovery.
+    pub note: Option<String>,
+    /// The beginning was never delivered, or nobody knows: tell it too.
+    pub tells_opening: bool,
+    /// An earlier attempt may have arrived.
+    pub doubtful: bool,
+    pub created_at: Millis,
+    /// The incident's first message, on channels that say so.
+    pub parent: Option<(String, String)>,
+}
+
+impl Notice {
+    /// The words of a claimed delivery.
+    pub fn of(delivery: &ClaimedDelivery) -> Self {
+        Self {
+            kind: match delivery.kind.as_str() {
+                "resolved" => NoticeKind::Recovered,
+                "acknowledged" => NoticeKind::Acknowledged,
+                _ => NoticeKind::Down,
+            },
+            alert: delivery.alert,
+            incident: delivery.incident,
+            sequence: delivery.sequence,
+            monitor: delivery.monitor,
+            workspace: delivery.workspace,
+            name: delivery.monitor_name.clone(),
+            target: delivery.target.clone(),
+            cause: delivery.cause.clone(),
+            detail: delivery.detail.clone(),
+            regions: delivery.regions.clone(),
+            since: delivery.opened_at,
+            until: delivery.resolved_at,
+            acknowledged_by: delivery.acknowledged_by.clone(),
+            note: delivery.note.clone(),
+            tells_opening: delivery.tells_opening,
+            doubtful: delivery.doubtful,
+            created_at: delivery.created_at,
+            parent: delivery.parent_channel.clone().zip(delivery.parent_ts.clone()),
+        }
+    }
+
+    /// How long it was down, once that is known.
+    pub fn duration_ms(&self) -> Option<Millis> {
+        self.until.map(|until| (until - self.since).max(0))
+    }
+}
+
+/// A cause in words; an unknown one as it is.
+pub fn cause_words(cause: &str) -> &str {
+    match cause {
+        "timeout" => "no answer in time",
+        "dns_not_found" => "the name does not resolve",
+        "connection_refused" => "connection refused",
+        "connection_reset" => "connection reset",
+        "unreachable" => "host unreachable",
+        "tls" => "TLS handshake failed",
+        "certificate" => "certificate not valid",
+        "protocol" => "the answer is no valid HTTP",
+        "redirect" => "redirects that cannot be followed",
+        "status" => "unexpected status",
+        "assertion" => "unexpected content",
+        "latency" => "too slow",
+        "certificate_expiry" => "certificate expires soon",
+        "packet_loss" => "no echo reply",
+        other => other,
+    }
+}
+
+/// `45 s`, `3 min 20 s`, `2 h 5 min`, `3 d 4 h`: the two largest units.
+pub fn duration_words(ms: Millis) -> String {
+    let seconds = (ms.max(0) + 500) / 1000;
+    let units = [(86_400, "d"), (3600, "h"), (60, "min"), (1, "s")];
+    let first = units.iter().position(|(size, _)| seconds >= *size).unwrap_or(units.len() - 1);
+    let mut words = Vec::new();
+    let mut rest = seconds;
+    for (size, unit) in units.iter().skip(first).take(2) {
+        let count = rest / size;
+        rest %= size;
+        if count > 0 || words.is_empty() {
+            words.push(format!("{count} {unit}"));
+        }
+    }
+    words.join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_read_well() {
+        let cases =
+            [(0, "0 s"), (45_000, "45 s"), (60_000, "1 min"), (200_000, "3 min 20 s"), (7_500_000, "2 h 5 min"), (273_600_000, "3 d 4 h")];
+        for (ms, words) in cases {
+            assert_eq!(duration_words(ms), words);
+        }
+    }
+}

@@ -1,0 +1,241 @@
+//! The judging loop: results from the log, changes of monitors, acknowledgements; one task owns all
+//! state, and what it decides commits before anything else happens.
+
+mod assign;
+mod batch;
+mod commit;
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use cache::VerdictUpdate;
+use directory::{Change, Directory};
+use kafka::{DeadLetters, Event, GroupConsumer, KafkaConfig, KafkaMetrics, Producer};
+use model::{Clock, MonitorId};
+use service::Context;
+use store::Store;
+use tokio::sync::{Notify, mpsc};
+use tokio::time::{Instant, MissedTickBehavior, interval};
+use uuid::Uuid;
+
+use crate::announce::Announcement;
+use crate::catalog::Catalog;
+use crate::desk::{Decided, Desk};
+use crate::metrics::Metrics;
+
+/// The consumer group, and the consumer's name beside its offsets.
+pub const GROUP: &str = "alerter";
+/// Records per batch, and how long the first waits for company.
+const BATCH: usize = 2000;
+const LINGER: Duration = Duration::from_millis(2);
+/// What only moves offsets and counters is committed this often.
+const COMMIT_EVERY: Duration = Duration::from_secs(5);
+/// No result of long ago for so long: whoever caught up (a pinger's spool, ourselves) is done.
+const QUIET: Duration = Duration::from_secs(3);
+/// Every verdict is written again this often.
+const SHOW_EVERY: Duration = Duration::from_secs(30);
+
+/// What the loop works with.
+pub struct Judge {
+    pub ctx: Context,
+    pub store: Store,
+    pub directory: Directory,
+    pub catalog: Catalog,
+    pub metrics: Metrics,
+    pub clock: Arc<dyn Clock>,
+    pub kafka: KafkaConfig,
+    pub topic: String,
+    /// Told after a commit with transitions: deliveries and records wait.
+    pub decided: Arc<Notify>,
+    /// Told when Redis was emptied.
+    pub show_all: Arc<Notify>,
+    pub verdicts: mpsc::Sender<Verdicts>,
+    pub owner: Uuid,
+}
+
+/// Verdicts on their way to Redis.
+#[derive(Debug)]
+pub enum Verdicts {
+    /// These changed: write and tell.
+    Changed(Vec<VerdictUpdate>),
+    /// All of them: write, and tell of those marked.
+    All(Vec<(VerdictUpdate, bool)>),
+    Forget(MonitorId),
+}
+
+/// The loop's state.
+pub(crate) struct Loop {
+    judge: Judge,
+    consumer: GroupConsumer,
+    letters: DeadLetters,
+    desk: Desk,
+    announcements: Vec<Announcement>,
+    /// Partitions that have caught up since the last commit.
+    released: Vec<i32>,
+    cluster_id: Option<String>,
+    /// Monitors users did not know when it was asked.
+    strangers: HashSet<MonitorId>,
+    /// When a result of long ago last came, by partition.
+    behind: HashMap<i32, Instant>,
+    last_commit: Instant,
+}
+
+impl Judge {
+    /// Judges until shutdown.
+    pub async fn run(self) -> Result<(), service::Error> {
+        let shutdown = self.ctx.shutdown().clone();
+        tokio::select! {
+            () = shutdown.cancelled() => return Ok(()),
+            // Without monitors and channels nothing can be judged or announced; the log waits.
+            () = async { self.directory.loaded().await; self.catalog.loaded().await } => {}
+        }
+        let metrics = KafkaMetrics::register(self.ctx.metrics())?;
+        let consumer = GroupConsumer::with_metrics(&self.kafka, GROUP, &[&self.topic], Some(&metrics))?;
+        let letters = DeadLetters::new(Producer::new(&self.kafka)?, GROUP, Some(metrics));
+        let ready = self.ctx.latch("partitions");
+        let mut work = Loop {
+            judge: self,
+            consumer,
+            letters,
+            desk: Desk::default(),
+            announcements: Vec::new(),
+            released: Vec::new(),
+            cluster_id: None,
+            strangers: HashSet::new(),
+            behind: HashMap::new(),
+            last_commit: Instant::now(),
+        };
+        // A member without partitions is as ready as one with.
+        ready.set();
+        let result = work.follow().await;
+        let closed = work.consumer.close(Duration::from_secs(5)).await;
+        if let Err(error) = closed {
+            tracing::warn!(%error, "the consumer did not leave its group");
+        }
+        result
+    }
+}
+
+impl Loop {
+    async fn follow(&mut self) -> Result<(), service::Error> {
+        let shutdown = self.judge.ctx.shutdown().clone();
+        let mut changes = self.judge.directory.subscribe();
+        let mut tick = interval(Duration::from_secs(1));
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut show = interval(SHOW_EVERY);
+        show.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let show_all = Arc::clone(&self.judge.show_all);
+        loop {
+            tokio::select! {
+                biased;
+                () = shutdown.cancelled() => {
+                    self.commit().await?;
+                    return Ok(());
+                }
+                change = changes.next() => match change {
+                    Some(change) => self.change(change).await?,
+                    None => return Err(service::Error::msg("the directory ended")),
+                },
+                event = self.consumer.next(BATCH, LINGER) => match event? {
+                    Event::Assigned(assignment) => self.assigned(assignment).await?,
+                    Event::Revoked(revocation) => self.revoked(revocation).await?,
+                    Event::Batch(messages) => self.batch(messages).await?,
+                },
+                _ = tick.tick() => self.tick().await?,
+                _ = show.tick() => self.show(),
+                () = show_all.notified() => self.show(),
+            }
+        }
+    }
+
+    async fn change(&mut self, change: Change) -> Result<(), service::Error> {
+        let now = self.judge.clock.now_ms();
+        let decided: Vec<Decided> = match change {
+            Change::Upserted(monitor) => {
+                self.strangers.remove(&monitor.id);
+                self.desk.reconfigure(&monitor, now).into_iter().collect()
+            }
+            Change::Deleted { id, .. } => self.forget(id, now).into_iter().collect(),
+            Change::Everything => self.reconcile(),
+        };
+        self.announce(decided).await
+    }
+
+    /// Compares the cases with the directory: what was paused or deleted meanwhile is closed.
+    fn reconcile(&mut self) -> Vec<Decided> {
+        let now = self.judge.clock.now_ms();
+        let mut decided = Vec::new();
+        for id in self.desk.monitors() {
+            match self.judge.directory.get(id) {
+                Some(monitor) => decided.extend(self.desk.reconfigure(&monitor, now)),
+                None => decided.extend(self.forget(id, now)),
+            }
+        }
+        decided
+    }
+
+    fn forget(&mut self, id: MonitorId, now: model::Millis) -> Option<Decided> {
+        if self.desk.knows(id) {
+            // Full only when Redis is away; then the key disappears by itself.
+            let _ = self.judge.verdicts.try_send(Verdicts::Forget(id));
+        }
+        self.desk.delete(id, now)
+    }
+
+    async fn tick(&mut self) -> Result<(), service::Error> {
+        self.acknowledgements().await?;
+        self.caught_up();
+        if self.last_commit.elapsed() >= COMMIT_EVERY && (self.desk.is_dirty() || !self.released.is_empty()) {
+            self.commit().await?;
+        }
+        self.judge.metrics.states.set(i64::try_from(self.desk.len()).unwrap_or(i64::MAX));
+        Ok(())
+    }
+
+    /// Takes up what people acknowledged since the last look.
+    async fn acknowledgements(&mut self) -> Result<(), service::Error> {
+        let requests = match self.judge.store.acknowledge_requests().await {
+            Ok(requests) => requests,
+            Err(error) if error.is_retryable() => return Ok(()),
+            Err(error) => return Err(error.into()),
+        };
+        let now = self.judge.clock.now_ms();
+        let decided: Vec<Decided> =
+            requests.into_iter().filter_map(|request| self.desk.acknowledge(request.monitor, request.incident, now)).collect();
+        self.announce(decided).await
+    }
+
+    /// Partitions whose log is read to its end are in the present.
+    fn caught_up(&mut self) {
+        let lag = self.consumer.lag();
+        for partition in self.desk.catching_up() {
+            let behind = lag.iter().find(|((topic, n), _)| *n == partition && **topic == *self.judge.topic).map(|(_, lag)| *lag);
+            let settled = self.behind.get(&partition).is_none_or(|at| at.elapsed() > QUIET);
+            if behind == Some(0) && settled {
+                self.present(partition);
+            }
+        }
+    }
+
+    fn present(&mut self, partition: i32) {
+        if self.desk.set_catching_up(partition, false) {
+            self.released.push(partition);
+        }
+    }
+
+    fn show(&mut self) {
+        let all = self.desk.all_shown(self.judge.clock.now_ms());
+        let all = all.into_iter().map(|(monitor, verdict, news)| (VerdictUpdate { monitor, verdict }, news)).collect();
+        // Full only when Redis is away; the next round brings it all again.
+        let _ = self.judge.verdicts.try_send(Verdicts::All(all));
+    }
+
+    fn show_changed(&mut self) {
+        let changed = self.desk.changed_shown(self.judge.clock.now_ms());
+        if !changed.is_empty() {
+            let changed = changed.into_iter().map(|(monitor, verdict)| VerdictUpdate { monitor, verdict }).collect();
+            let _ = self.judge.verdicts.try_send(Verdicts::Changed(changed));
+        }
+    }
+}

@@ -1,0 +1,281 @@
+//! The cases under judgement: one per monitor, by partition, in memory. Written to PostgreSQL with the
+//! offset that led to them.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
+
+use model::alerting::{Folded, MonitorState, Note, Policy, Shown, Transition, acknowledge, close, fold, shown};
+use model::{CheckResult, IncidentId, Millis, Monitor, MonitorId};
+use store::incidents::{OffsetRow, StateRow, StoredState, TakenPartition};
+
+/// A steady state is written this seldom: an older one judges what is to come in the same way.
+const STEADY_WRITES_MS: Millis = 5 * 60_000;
+
+/// A partition that is ours.
+#[derive(Debug, Clone)]
+struct Held {
+    epoch: i64,
+    /// Everything before is judged.
+    next_offset: i64,
+    /// Everything before is committed.
+    committed: i64,
+    /// Behind: what is decided now is announced once this is over.
+    catching_up: bool,
+}
+
+/// One monitor's case.
+#[derive(Debug)]
+struct Case {
+    state: MonitorState,
+    partition: i32,
+    policy: Option<(i64, Policy)>,
+    /// The monitor as it was last known; after a deletion the only one who knows its name.
+    monitor: Option<Arc<Monitor>>,
+    /// What PostgreSQL holds was steady, and when it was written.
+    written: Option<(bool, Millis)>,
+    shown: Option<Shown>,
+}
+
+impl Case {
+    fn new(partition: i32) -> Self {
+        Self { state: MonitorState::default(), partition, policy: None, monitor: None, written: None, shown: None }
+    }
+
+    fn policy_for(&mut self, monitor: &Arc<Monitor>) -> Policy {
+        match &self.policy {
+            Some((revision, policy)) if *revision == monitor.revision => policy.clone(),
+            _ => {
+                let policy = Policy::of(monitor);
+                self.policy = Some((monitor.revision, policy.clone()));
+                self.monitor = Some(Arc::clone(monitor));
+                policy
+            }
+        }
+    }
+}
+
+/// A transition with what it concerns.
+#[derive(Debug, Clone)]
+pub struct Decided {
+    pub monitor: MonitorId,
+    /// As last known; absent for a monitor that was deleted while nobody watched.
+    pub settings: Option<Arc<Monitor>>,
+    pub partition: i32,
+    pub transition: Transition,
+    pub traceparent: Option<String>,
+    /// Decided while catching up.
+    pub held: bool,
+}
+
+/// All cases of the partitions that are ours.
+#[derive(Debug, Default)]
+pub struct Desk {
+    partitions: HashMap<i32, Held>,
+    cases: HashMap<MonitorId, Case>,
+    /// Cases that changed since the last commit.
+    dirty: HashSet<MonitorId>,
+    forgotten: HashSet<MonitorId>,
+    /// Cases whose shown state may have changed since it was last told.
+    to_show: HashSet<MonitorId>,
+}
+
+impl Desk {
+    /// Partitions are ours from now on, with the states committed for them.
+    pub fn open(&mut self, taken: Vec<TakenPartition>, states: Vec<StoredState>) {
+        for one in taken {
+            let held = Held { epoch: one.epoch, next_offset: one.next_offset, committed: one.next_offset, catching_up: true };
+            self.partitions.insert(one.partition, held);
+        }
+        self.restore(states);
+    }
+
+    /// Puts committed states in place of none.
+    pub fn restore(&mut self, states: Vec<StoredState>) {
+        for stored in states {
+            let case = self.cases.entry(stored.monitor).or_insert_with(|| Case::new(stored.partition));
+            case.state = stored.state;
+            case.partition = stored.partition;
+            // Whether it is steady depends on a policy that is not known here; written anew at the next change.
+            case.written = None;
+        }
+    }
+
+    /// Partitions are no longer ours; what was not committed is forgotten.
+    pub fn shut(&mut self, partitions: &[i32]) {
+        for partition in partitions {
+            self.partitions.remove(partition);
+        }
+        let gone: Vec<MonitorId> = self.cases.iter().filter(|(_, case)| partitions.contains(&case.partition)).map(|(id, _)| *id).collect();
+        for id in gone {
+            self.cases.remove(&id);
+            self.dirty.remove(&id);
+            self.forgotten.remove(&id);
+            self.to_show.remove(&id);
+        }
+    }
+
+    /// Where to go on in a partition; `None` where it is not ours.
+    pub fn position(&self, partition: i32) -> Option<i64> {
+        self.partitions.get(&partition).map(|held| held.next_offset)
+    }
+
+    pub fn advance(&mut self, partition: i32, next_offset: i64) {
+        if let Some(held) = self.partitions.get_mut(&partition) {
+            held.next_offset = next_offset;
+        }
+    }
+
+    pub fn knows(&self, monitor: MonitorId) -> bool {
+        self.cases.contains_key(&monitor)
+    }
+
+    pub fn monitors(&self) -> Vec<MonitorId> {
+        self.cases.keys().copied().collect()
+    }
+
+    pub fn len(&self) -> usize {
+        self.cases.len()
+    }
+
+    /// Whether a partition lags behind the present.
+    pub fn set_catching_up(&mut self, partition: i32, catching_up: bool) -> bool {
+        match self.partitions.get_mut(&partition) {
+            Some(held) => std::mem::replace(&mut held.catching_up, catching_up) != catching_up,
+            None => false,
+        }
+    }
+
+    pub fn catching_up(&self) -> BTreeSet<i32> {
+        self.partitions.iter().filter(|(_, held)| held.catching_up).map(|(partition, _)| *partition).collect()
+    }
+
+    /// Judges one result.
+    pub fn judge(&mut self, partition: i32, monitor: &Arc<Monitor>, result: &CheckResult) -> (Folded, Option<Decided>) {
+        let case = self.cases.entry(result.monitor).or_insert_with(|| Case::new(partition));
+        case.partition = partition;
+        let policy = case.policy_for(monitor);
+        let folded = fold(&mut case.state, &policy, result);
+        if matches!(folded, Folded::Taken(_) | Folded::NoEvidence) {
+            self.touch(result.monitor);
+        }
+        let Folded::Taken(Some(transition)) = &folded else { return (folded, None) };
+        let decided = self.decided(result.monitor, Some(Arc::clone(monitor)), transition.as_ref().clone());
+        (folded, decided)
+    }
+
+    /// The monitor's settings changed.
+    pub fn reconfigure(&mut self, monitor: &Arc<Monitor>, now: Millis) -> Option<Decided> {
+        let case = self.cases.get_mut(&monitor.id)?;
+        let policy = case.policy_for(monitor);
+        let transition = if policy.active { None } else { close(&mut case.state, Note::Paused, now) };
+        self.touch(monitor.id);
+        self.decided(monitor.id, Some(Arc::clone(monitor)), transition?)
+    }
+
+    /// The monitor is gone.
+    pub fn delete(&mut self, id: MonitorId, now: Millis) -> Option<Decided> {
+        let case = self.cases.get_mut(&id)?;
+        let settings = case.monitor.clone();
+        let closed = close(&mut case.state, Note::Deleted, now);
+        let decided = closed.and_then(|transition| self.decided(id, settings, transition));
+        self.cases.remove(&id);
+        self.dirty.remove(&id);
+        self.to_show.remove(&id);
+        self.forgotten.insert(id);
+        decided
+    }
+
+    /// Someone has seen it.
+    pub fn acknowledge(&mut self, id: MonitorId, incident: IncidentId, now: Millis) -> Option<Decided> {
+        let case = self.cases.get_mut(&id)?;
+        let settings = case.monitor.clone();
+        let transition = acknowledge(&mut case.state, incident, now)?;
+        self.touch(id);
+        self.decided(id, settings, transition)
+    }
+
+    fn touch(&mut self, id: MonitorId) {
+        self.dirty.insert(id);
+        self.to_show.insert(id);
+    }
+
+    fn decided(&self, monitor: MonitorId, settings: Option<Arc<Monitor>>, transition: Transition) -> Option<Decided> {
+        let partition = self.cases.get(&monitor)?.partition;
+        let held = self.partitions.get(&partition).is_some_and(|held| held.catching_up);
+        Some(Decided { monitor, settings, partition, transition, traceparent: None, held })
+    }
+
+    /// Whether a commit would write anything.
+    pub fn is_dirty(&self) -> bool {
+        !self.forgotten.is_empty() || self.partitions.values().any(|held| held.next_offset != held.committed) || !self.dirty.is_empty()
+    }
+
+    /// The rows of a commit: every offset, so that the fence covers all that is written.
+    pub fn rows(&self, now: Millis) -> (Vec<OffsetRow>, Vec<StateRow>, Vec<MonitorId>) {
+        let offsets = self.partitions.iter().map(|(partition, held)| OffsetRow {
+            partition: *partition,
+            epoch: held.epoch,
+            next_offset: held.next_offset,
+        });
+        let states = self.dirty.iter().filter_map(|id| {
+            let case = self.cases.get(id)?;
+            let steady = is_steady(case);
+            let fresh = case.written.is_some_and(|(written_steady, at)| written_steady && now - at < STEADY_WRITES_MS);
+            if (steady && fresh) || !self.partitions.contains_key(&case.partition) {
+                return None;
+            }
+            // A state always serialises: its keys are strings.
+            let state = serde_json::to_value(&case.state).unwrap_or_default();
+            Some(StateRow { monitor: *id, partition: case.partition, state })
+        });
+        (offsets.collect(), states.collect(), self.forgotten.iter().copied().collect())
+    }
+
+    /// The commit of [`Desk::rows`] is done.
+    pub fn committed(&mut self, offsets: &[OffsetRow], states: &[StateRow], now: Millis) {
+        for row in offsets {
+            if let Some(held) = self.partitions.get_mut(&row.partition) {
+                held.committed = row.next_offset;
+            }
+        }
+        for row in states {
+            if let Some(case) = self.cases.get_mut(&row.monitor) {
+                case.written = Some((is_steady(case), now));
+            }
+        }
+        self.dirty.clear();
+        self.forgotten.clear();
+    }
+
+    /// What is shown of the cases that changed, where it is not what was told last.
+    pub fn changed_shown(&mut self, now: Millis) -> Vec<(MonitorId, Shown)> {
+        let touched = std::mem::take(&mut self.to_show);
+        let mut changed = Vec::new();
+        for id in touched {
+            let Some(case) = self.cases.get_mut(&id) else { continue };
+            if let Some((new, true)) = look(case, now) {
+                changed.push((id, new));
+            }
+        }
+        changed
+    }
+
+    /// What is shown of every case, and whether that is news.
+    pub fn all_shown(&mut self, now: Millis) -> Vec<(MonitorId, Shown, bool)> {
+        self.to_show.clear();
+        self.cases.iter_mut().filter_map(|(id, case)| look(case, now).map(|(shown, news)| (*id, shown, news))).collect()
+    }
+}
+
+fn is_steady(case: &Case) -> bool {
+    case.policy.as_ref().is_some_and(|(_, policy)| case.state.is_steady(policy))
+}
+
+/// What to show, and whether it differs from what was told last in more than the slot.
+fn look(case: &mut Case, now: Millis) -> Option<(Shown, bool)> {
+    let (_, policy) = case.policy.as_ref()?;
+    let new = shown(&case.state, policy, now);
+    let news = case.shown.as_ref().is_none_or(|old| Shown { slot: new.slot, ..old.clone() } != new);
+    case.shown = Some(new.clone());
+    Some((new, news))
+}

@@ -1,0 +1,154 @@
+//! Deliveries: claimed, sent, settled. Several alerters may do so at once; a claim expires, and what a
+//! dead sender held is in doubt.
+
+mod attempt;
+mod pace;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use model::{ChannelId, Clock};
+use service::Context;
+use store::Store;
+use store::incidents::ClaimedDelivery;
+use tokio::sync::{Notify, mpsc};
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use crate::catalog::Catalog;
+use crate::channels::{Channels, groups, pace};
+use crate::metrics::Metrics;
+use pace::Pace;
+
+/// Claimed at once: a grouped message names no more (see the metadata's limit).
+const CLAIM: i64 = 50;
+/// A claim lasts longer than the longest attempt.
+const LEASE: Duration = Duration::from_secs(60);
+/// Looks this often even without being told: other alerters' deliveries fall due too.
+const LOOK: Duration = Duration::from_secs(2);
+/// How often the backlog is measured.
+const MEASURE: Duration = Duration::from_secs(10);
+/// More waiting for one channel than this are told in one message.
+const GROUP_ABOVE: usize = 5;
+
+/// Sends what commits.
+#[derive(Clone)]
+pub struct Sender {
+    pub ctx: Context,
+    pub store: Store,
+    pub catalog: Catalog,
+    pub channels: Channels,
+    pub metrics: Metrics,
+    pub clock: Arc<dyn Clock>,
+    pub decided: Arc<Notify>,
+    pub owner: Uuid,
+}
+
+/// A channel is free again, not before `until`.
+struct Free {
+    channel: ChannelId,
+    until: Option<Instant>,
+    sent: usize,
+}
+
+impl Sender {
+    /// Sends until shutdown; attempts under way are finished.
+    pub async fn run(self) {
+        let shutdown = self.ctx.shutdown().clone();
+        let (done, mut free) = mpsc::channel::<Free>(64);
+        let mut busy: HashMap<ChannelId, Option<Instant>> = HashMap::new();
+        let mut paces: HashMap<ChannelId, Pace> = HashMap::new();
+        let mut measured = Instant::now();
+        loop {
+            let told = self.decided.notified();
+            tokio::pin!(told);
+            told.as_mut().enable();
+            let now = Instant::now();
+            busy.retain(|_, until| until.is_none_or(|until| until > now));
+            let taken: Vec<ChannelId> = busy.keys().copied().collect();
+            let claimed = match self.store.claim_deliveries(self.owner, &taken, CLAIM, LEASE, self.clock.now_ms()).await {
+                Ok(claimed) => claimed,
+                Err(error) => {
+                    tracing::warn!(%error, "deliveries wait");
+                    Vec::new()
+                }
+            };
+            let idle = claimed.is_empty();
+            for (channel, deliveries) in by_channel(claimed) {
+                busy.insert(channel, None);
+                let (sender, done) = (self.clone(), done.clone());
+                self.ctx.job("delivery", async move {
+                    let sent = deliveries.len();
+                    let until = sender.deliver(channel, deliveries).await;
+                    // Closed only when the loop ended.
+                    let _ = done.send(Free { channel, until, sent }).await;
+                });
+            }
+            if measured.elapsed() >= MEASURE {
+                measured = Instant::now();
+                self.measure().await;
+            }
+            if !idle {
+                // What this claim left behind may be sent to other channels at once.
+                while let Ok(one) = free.try_recv() {
+                    self.release(&mut busy, &mut paces, &one);
+                }
+                continue;
+            }
+            let wake = self.next_wake(&busy).await;
+            tokio::select! {
+                () = shutdown.cancelled() => return,
+                () = told => {}
+                Some(one) = free.recv() => self.release(&mut busy, &mut paces, &one),
+                () = tokio::time::sleep(wake) => {}
+            }
+        }
+    }
+
+    fn release(&self, busy: &mut HashMap<ChannelId, Option<Instant>>, paces: &mut HashMap<ChannelId, Pace>, free: &Free) {
+        let now = Instant::now();
+        let settings = self.catalog.get(free.channel);
+        let limit = settings.and_then(|channel| pace(&channel.settings));
+        let slowed = limit.and_then(|(count, window)| {
+            let messages = if free.sent > GROUP_ABOVE { 1 } else { free.sent };
+            paces.entry(free.channel).or_default().sent(messages, count, window, now)
+        });
+        match free.until.max(slowed) {
+            Some(until) if until > now => busy.insert(free.channel, Some(until)),
+            _ => busy.remove(&free.channel),
+        };
+    }
+
+    /// Until something falls due, at most [`LOOK`].
+    async fn next_wake(&self, busy: &HashMap<ChannelId, Option<Instant>>) -> Duration {
+        let now = Instant::now();
+        let freed = busy.values().flatten().min().map(|until| until.saturating_duration_since(now));
+        let taken: Vec<ChannelId> = busy.keys().copied().collect();
+        let due = self.store.next_delivery_due(&taken).await.ok().flatten();
+        let due = due.map(|at| Duration::from_millis(u64::try_from(at - self.clock.now_ms()).unwrap_or(0)));
+        let wake = [freed, due].into_iter().flatten().min().unwrap_or(LOOK);
+        wake.clamp(Duration::from_millis(5), LOOK)
+    }
+
+    async fn measure(&self) {
+        if let Ok(backlog) = self.store.delivery_backlog(self.clock.now_ms()).await {
+            self.metrics.deliveries_waiting.set(backlog.waiting);
+            self.metrics.deliveries_dead.set(backlog.dead);
+            self.metrics.oldest_waiting.set(backlog.oldest.map_or(0, |at| (self.clock.now_ms() - at).max(0) / 1000));
+        }
+    }
+}
+
+fn by_channel(claimed: Vec<ClaimedDelivery>) -> HashMap<ChannelId, Vec<ClaimedDelivery>> {
+    let mut channels: HashMap<ChannelId, Vec<ClaimedDelivery>> = HashMap::new();
+    for delivery in claimed {
+        channels.entry(delivery.channel).or_default().push(delivery);
+    }
+    channels
+}
+
+/// Whether so many are told in one message.
+fn in_one(settings: &directory::wire::ChannelSettings, count: usize) -> bool {
+    groups(settings) && count > GROUP_ABOVE
+}

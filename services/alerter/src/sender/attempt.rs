@@ -1,0 +1,166 @@
+//! One channel's claimed deliveries: sent one by one or in one message, then settled.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use directory::wire::Channel;
+use model::{ChannelId, Millis};
+use store::incidents::{ClaimedDelivery, Settlement};
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use super::{Sender, in_one};
+use crate::channels::notice::Notice;
+use crate::channels::{SendFailure, Sent};
+
+/// First and longest pause between attempts.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(300);
+/// After a send in doubt: long enough for the first copy to arrive.
+const DOUBT_PAUSE: Duration = Duration::from_secs(5);
+/// A refusal may be a setting that a person is about to mend.
+const REFUSED_PAUSE: Duration = Duration::from_secs(60);
+/// A delivery is given up after so long; a refused one sooner.
+const GIVE_UP_MS: Millis = 24 * 3_600_000;
+const GIVE_UP_REFUSED_MS: Millis = 3_600_000;
+
+impl Sender {
+    /// Sends; says until when the channel should be left alone.
+    pub(super) async fn deliver(&self, id: ChannelId, deliveries: Vec<ClaimedDelivery>) -> Option<Instant> {
+        let Some(channel) = self.catalog.get(id) else {
+            self.catalog.wake();
+            let ends = deliveries.iter().map(|delivery| (delivery, self.unknown(delivery))).collect();
+            self.settle("unknown", ends).await;
+            return Some(Instant::now() + Duration::from_secs(5));
+        };
+        let known_id = self.store.known_message_channel(id).await.ok().flatten();
+        if in_one(&channel.settings, deliveries.len()) {
+            let batch: Vec<&ClaimedDelivery> = deliveries.iter().collect();
+            return self.send(&channel, known_id, &batch).await;
+        }
+        for (i, delivery) in deliveries.iter().enumerate() {
+            let until = self.send(&channel, known_id.clone(), &[delivery]).await;
+            if until.is_some() {
+                // The channel asks for patience: the rest goes back unsent.
+                let rest = deliveries.iter().skip(i + 1).map(|delivery| (delivery, back(delivery, self.clock.now_ms()))).collect();
+                self.settle(channel.settings.kind(), rest).await;
+                return until;
+            }
+        }
+        None
+    }
+
+    async fn send(&self, channel: &Arc<Channel>, known_id: Option<String>, batch: &[&ClaimedDelivery]) -> Option<Instant> {
+        let notices: Vec<Notice> = batch.iter().map(|delivery| Notice::of(delivery)).collect();
+        let kind = channel.settings.kind();
+        match self.channels.send(channel, &notices, known_id).await {
+            Ok(sent) => {
+                let now = self.clock.now_ms();
+                for delivery in batch {
+                    #[expect(clippy::cast_precision_loss, reason = "milliseconds of a delay are far below 2^52")]
+                    self.metrics.delivered_after.with_label_values(&[kind]).observe((now - delivery.at).max(0) as f64 / 1000.0);
+                }
+                let ends = batch
+                    .iter()
+                    .zip(sent)
+                    .map(|(delivery, Sent { message, found })| (*delivery, Settlement::Sent { message, found }))
+                    .collect();
+                self.settle(kind, ends).await;
+                None
+            }
+            Err(failure) => {
+                tracing::warn!(channel = channel.name, kind, deliveries = batch.len(), error = %failure, "a message was not delivered");
+                let now = self.clock.now_ms();
+                let pause = batch.iter().map(|delivery| pause(&failure, delivery.attempt)).max().unwrap_or(FIRST_PAUSE);
+                let ends = batch.iter().map(|delivery| (*delivery, end(&failure, delivery, pause, now))).collect();
+                self.settle(kind, ends).await;
+                Some(Instant::now() + pause)
+            }
+        }
+    }
+
+    /// Records the ends; if PostgreSQL does not take them, the claims expire and are in doubt.
+    async fn settle(&self, kind: &str, ends: Vec<(&ClaimedDelivery, Settlement)>) {
+        if ends.is_empty() {
+            return;
+        }
+        for (delivery, end) in &ends {
+            let outcome = match end {
+                Settlement::Sent { found: false, .. } => "sent",
+                Settlement::Sent { found: true, .. } => "found",
+                Settlement::Retry { doubtful: true, .. } => "doubtful",
+                Settlement::Retry { .. } => "retry",
+                Settlement::Dead { error } => {
+                    tracing::error!(delivery = %delivery.id, incident = %delivery.incident, error, "a message is given up");
+                    "dead"
+                }
+            };
+            self.metrics.attempts.with_label_values(&[kind, outcome]).inc();
+        }
+        let rows: Vec<(Uuid, i32, Settlement)> = ends.into_iter().map(|(delivery, end)| (delivery.id, delivery.attempt, end)).collect();
+        let mut pause = Duration::from_millis(100);
+        for _ in 0..8 {
+            match self.store.settle_deliveries(self.owner, &rows, self.clock.now_ms()).await {
+                Ok(_) => return,
+                Err(error) if error.is_retryable() => tracing::warn!(%error, "a delivery's end is not recorded yet"),
+                Err(error) => {
+                    tracing::error!(%error, "a delivery's end cannot be recorded");
+                    return;
+                }
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(Duration::from_secs(5));
+        }
+    }
+
+    fn unknown(&self, delivery: &ClaimedDelivery) -> Settlement {
+        let now = self.clock.now_ms();
+        if now - delivery.created_at > GIVE_UP_REFUSED_MS {
+            return Settlement::Dead { error: "the channel no longer exists".to_owned() };
+        }
+        Settlement::Retry { due_at: now + 30_000, doubtful: false, error: "the channel is not known".to_owned() }
+    }
+}
+
+fn back(_delivery: &ClaimedDelivery, now: Millis) -> Settlement {
+    Settlement::Retry { due_at: now, doubtful: false, error: "waits for the channel to recover".to_owned() }
+}
+
+/// How an attempt that failed leaves its delivery.
+fn end(failure: &SendFailure, delivery: &ClaimedDelivery, pause: Duration, now: Millis) -> Settlement {
+    let age = now - delivery.created_at;
+    let error = failure.to_string();
+    let refused = matches!(failure, SendFailure::Refused { .. });
+    if age > if refused { GIVE_UP_REFUSED_MS } else { GIVE_UP_MS } {
+        return Settlement::Dead { error };
+    }
+    let due_at = now + i64::try_from(pause.as_millis()).unwrap_or(i64::MAX / 2);
+    Settlement::Retry { due_at, doubtful: matches!(failure, SendFailure::Doubtful { .. }), error }
+}
+
+/// Exponential with jitter; what the channel asked for is kept.
+fn pause(failure: &SendFailure, attempt: i32) -> Duration {
+    let first = match failure {
+        SendFailure::Retry { after: Some(after), .. } => return *after + Duration::from_millis(rand::random_range(10..250)),
+        SendFailure::Retry { after: None, .. } => FIRST_PAUSE,
+        SendFailure::Doubtful { .. } => DOUBT_PAUSE,
+        SendFailure::Refused { .. } => REFUSED_PAUSE,
+    };
+    let doubled = first.saturating_mul(1 << u32::try_from((attempt - 1).clamp(0, 16)).unwrap_or(0));
+    doubled.min(LONGEST_PAUSE).mul_f64(rand::random_range(0.75..1.25))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_grow_to_a_limit_and_keep_what_was_asked() {
+        let retry = SendFailure::Retry { after: None, error: String::new() };
+        assert!(pause(&retry, 1) < Duration::from_millis(1300));
+        assert!(pause(&retry, 4) > Duration::from_secs(5));
+        assert!(pause(&retry, 40) <= LONGEST_PAUSE.mul_f64(1.25));
+        let asked = SendFailure::Retry { after: Some(Duration::from_secs(30)), error: String::new() };
+        assert!(pause(&asked, 9) >= Duration::from_secs(30) && pause(&asked, 9) < Duration::from_secs(31));
+    }
+}

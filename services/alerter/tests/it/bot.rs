@@ -1,0 +1,100 @@
+//! The Slack bot: a thread per incident, the parent edited, no repeat even in doubt.
+
+use std::time::Duration;
+
+use model::Outcome::{Down, Up};
+use testkit::{SlackBehaviour, eventually};
+
+use crate::mesh::{LONG, Mesh, Told};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_recovery_edits_the_parent_and_answers_in_its_thread() {
+    let mut mesh = Mesh::new(1, 1, Told::SlackBot).await;
+    let _alerter = mesh.alerter();
+    mesh.all(Down).await;
+    mesh.all(Down).await;
+    let posts = mesh.slack.wait_taken(1, LONG).await;
+    assert_eq!(posts[0].path, "/api/chat.postMessage");
+    assert_eq!(posts[0].header("authorization"), Some("Bearer xoxb-test"));
+    mesh.all(Up).await;
+    mesh.all(Up).await;
+    let posts = mesh.slack.wait_taken(3, LONG).await;
+    assert_eq!(posts[1].path, "/api/chat.update");
+    assert_eq!(posts[2].path, "/api/chat.postMessage");
+    let messages = mesh.slack.messages();
+    assert_eq!(messages.len(), 2);
+    assert!(messages[0]["text"].as_str().is_some_and(|text| text.contains("Recovered")), "{}", messages[0]);
+    assert_eq!(messages[1]["thread_ts"], messages[0]["ts"]);
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert_eq!(mesh.slack.posts().len(), 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_send_in_doubt_is_found_in_the_channel_and_not_repeated() {
+    let mut mesh = Mesh::new(1, 1, Told::SlackBot).await;
+    mesh.slack.script([SlackBehaviour::Reset]);
+    let _alerter = mesh.alerter();
+    mesh.all(Down).await;
+    mesh.all(Down).await;
+    eventually("it is found", LONG, async || (mesh.count("SELECT count(*) FROM deliveries WHERE state = 'sent'").await == 1).then_some(()))
+        .await;
+    assert_eq!((mesh.slack.posts().len(), mesh.slack.reads()), (1, 1));
+    mesh.all(Up).await;
+    mesh.all(Up).await;
+    mesh.slack.wait_taken(3, LONG).await;
+    let messages = mesh.slack.messages();
+    assert_eq!(messages.len(), 2);
+    assert_eq!(messages[1]["thread_ts"], messages[0]["ts"], "the message that was found is the parent");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sender_that_dies_with_a_message_under_way_leaves_no_second_one() {
+    let mut mesh = Mesh::new(1, 1, Told::SlackBot).await;
+    mesh.slack.script([SlackBehaviour::Hang]);
+    let first = mesh.alerter();
+    mesh.all(Down).await;
+    mesh.all(Down).await;
+    mesh.slack.wait_taken(1, LONG).await;
+    first.kill();
+    // The claim expires; a test need not wait a minute for it.
+    mesh.count("WITH old AS (UPDATE deliveries SET lease_until = now() - interval '1 s' RETURNING 1) SELECT count(*) FROM old").await;
+    let _second = mesh.alerter();
+    eventually("it is found", LONG, async || (mesh.count("SELECT count(*) FROM deliveries WHERE state = 'sent'").await == 1).then_some(()))
+        .await;
+    assert_eq!(mesh.slack.messages().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_acknowledgement_is_told_in_the_thread() {
+    let mut mesh = Mesh::new(1, 1, Told::SlackBot).await;
+    let _alerter = mesh.alerter();
+    mesh.all(Down).await;
+    mesh.all(Down).await;
+    mesh.slack.wait_taken(1, LONG).await;
+    let workspace = mesh.monitors()[0].workspace;
+    let store = mesh.store().await;
+    let incident: model::IncidentId = mesh.text("SELECT id::text FROM incidents").await.parse().expect("an id");
+    let noted = store.request_acknowledge(workspace, incident, "ada@example.org", 1_800_000_000_000).await.expect("noted");
+    assert_eq!(noted, store::incidents::Acknowledged::Requested);
+    let posts = mesh.slack.wait_taken(2, LONG).await;
+    assert!(posts[1].text().contains("Acknowledged: Shop 0"), "{}", posts[1].text());
+    assert!(posts[1].body.to_string().contains("ada@example.org"));
+    assert_eq!(mesh.slack.messages()[1]["thread_ts"], mesh.slack.messages()[0]["ts"]);
+    let again = store.request_acknowledge(workspace, incident, "bob@example.org", 1_800_000_000_000).await.expect("noted");
+    assert_eq!(again, store::incidents::Acknowledged::Already);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pause_ends_the_incident_without_a_message_of_its_own() {
+    let mut mesh = Mesh::new(1, 1, Told::SlackBot).await;
+    let _alerter = mesh.alerter();
+    mesh.all(Down).await;
+    mesh.all(Down).await;
+    mesh.slack.wait_taken(1, LONG).await;
+    mesh.change(mesh.monitor(0), |monitor| monitor.spec.paused = true).await;
+    let posts = mesh.slack.wait_taken(2, LONG).await;
+    assert_eq!(posts[1].path, "/api/chat.update");
+    assert!(posts[1].text().contains("Paused"), "{}", posts[1].text());
+    assert_eq!(mesh.count("SELECT count(*) FROM incidents WHERE state = 'resolved' AND note = 'paused'").await, 1);
+    assert_eq!(mesh.slack.messages().len(), 1);
+}

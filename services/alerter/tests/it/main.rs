@@ -1,0 +1,10 @@
+//! The alerter on real PostgreSQL, Redis and Kafka, against a fake Slack.
+
+#![expect(clippy::expect_used, clippy::panic, reason = "a test that cannot go on says why and stops")]
+
+mod bot;
+mod hold;
+mod mesh;
+mod outages;
+mod replicas;
+mod webhook;

@@ -1,0 +1,118 @@
+//! Restarts, replays, an emptied Redis, records nobody can read.
+
+use std::time::Duration;
+
+use cache::redis;
+use model::Outcome::{Down, Up};
+use model::alerting::ShownState;
+use testkit::eventually;
+
+use crate::mesh::{LONG, Mesh, Told};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restart_between_two_failures_loses_and_repeats_nothing() {
+    let mut mesh = Mesh::new(1, 1, Told::SlackWebhook).await;
+    let first = mesh.alerter();
+    mesh.all(Down).await;
+    eventually("the first failure is committed", LONG, async || {
+        (mesh.count("SELECT coalesce(sum(next_offset), 0)::bigint FROM consumer_offsets").await == 1).then_some(())
+    })
+    .await;
+    first.kill();
+    mesh.all(Down).await;
+    let second = mesh.alerter();
+    mesh.slack.wait_taken(1, LONG).await;
+    second.kill();
+    mesh.all(Up).await;
+    mesh.all(Up).await;
+    let third = mesh.alerter();
+    let posts = mesh.slack.wait_taken(2, LONG).await;
+    assert!(posts[0].text().contains("Down") && posts[1].text().contains("Recovered"));
+    third.stop().await;
+    assert_eq!(mesh.slack.posts().len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_read_again_from_its_beginning_tells_nothing_new() {
+    let mut mesh = Mesh::new(3, 2, Told::SlackWebhook).await;
+    let first = mesh.alerter();
+    for outcome in [Down, Down, Up, Up, Down] {
+        mesh.all(outcome).await;
+    }
+    mesh.slack.wait_taken(6, LONG).await;
+    first.stop().await;
+    mesh.count("WITH back AS (UPDATE consumer_offsets SET next_offset = 0 RETURNING 1) SELECT count(*) FROM back").await;
+    let second = mesh.alerter();
+    eventually("the log is read again", LONG, async || {
+        (mesh.count("SELECT coalesce(sum(next_offset), 0)::bigint FROM consumer_offsets").await == 15).then_some(())
+    })
+    .await;
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert_eq!(mesh.slack.posts().len(), 6);
+    assert_eq!(mesh.count("SELECT count(*) FROM alerts").await, 6);
+    second.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_emptied_redis_gets_its_verdicts_back_and_changes_no_incident() {
+    let mut mesh = Mesh::new(2, 1, Told::SlackWebhook).await;
+    let _alerter = mesh.alerter();
+    mesh.all(Up).await;
+    let (bad, good) = (mesh.monitor(0), mesh.monitor(1));
+    mesh.round(&[(bad, Down)]).await;
+    mesh.slot = model::Clock::now_ms(&model::SystemClock);
+    mesh.round(&[(bad, Down), (good, Up)]).await;
+    mesh.slack.wait_taken(1, LONG).await;
+    let cache = mesh.stack.cache().await;
+    let shown = async || {
+        let verdicts = cache.verdicts(&[bad, good]).await.expect("Redis");
+        let states: Vec<_> = verdicts.iter().map(|verdict| verdict.as_ref().map(|one| one.state)).collect();
+        (states == [Some(ShownState::Down), Some(ShownState::Up)]).then(|| verdicts[0].clone())
+    };
+    let before = eventually("both verdicts are in Redis", LONG, shown).await;
+    assert!(before.is_some_and(|verdict| verdict.incident.is_some()));
+    // FLUSHALL, as far as this test's prefix goes.
+    for key in [cache.keys().verdict(bad), cache.keys().verdict(good), cache.keys().generation()] {
+        cache.query::<()>(redis::cmd("DEL").arg(key)).await.expect("DEL");
+    }
+    eventually("they are back", LONG, shown).await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert_eq!(mesh.slack.posts().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn records_nobody_can_read_are_set_aside_and_block_nothing() {
+    let mut mesh = Mesh::new(1, 1, Told::SlackWebhook).await;
+    let alerter = mesh.alerter();
+    mesh.all(Down).await;
+    let producer = kafka::Producer::new(&kafka::KafkaConfig::new(mesh.stack.kafka_brokers.clone(), "test")).expect("a producer");
+    let topics = mesh.stack.topics();
+    let future = crate::mesh::result(mesh.monitor(0), 3_000_000_000_000, Up);
+    let values = [b"no JSON".to_vec(), br#"{"v":99}"#.to_vec(), events::encode_result(&future).expect("JSON")];
+    for value in values {
+        let record = kafka::Record::new(topics.results.clone().into(), mesh.monitor(0).to_string().into_bytes(), value);
+        producer.send(record).expect("room").await.expect("an ack");
+    }
+    mesh.all(Down).await;
+    mesh.slack.wait_taken(1, LONG).await;
+    let config = kafka::KafkaConfig::new(mesh.stack.kafka_brokers.clone(), "test");
+    let ends = kafka::end_offsets(&config, &events::Topics::dead_letter(&topics.results), LONG).await.expect("offsets");
+    assert_eq!(ends, [3]);
+    assert!((alerter.metric("upmesh_kafka_dead_letters_total") - 3.0).abs() < 0.5);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deleted_monitor_ends_its_incident_quietly() {
+    let mut mesh = Mesh::new(2, 1, Told::SlackWebhook).await;
+    let _alerter = mesh.alerter();
+    mesh.all(Down).await;
+    mesh.all(Down).await;
+    mesh.slack.wait_taken(2, LONG).await;
+    mesh.delete(mesh.monitor(0)).await;
+    eventually("the incident is over", LONG, async || {
+        (mesh.count("SELECT count(*) FROM incidents WHERE state = 'resolved' AND note = 'deleted'").await == 1).then_some(())
+    })
+    .await;
+    eventually("its state is gone", LONG, async || (mesh.count("SELECT count(*) FROM alert_states").await == 1).then_some(())).await;
+    assert_eq!(mesh.slack.posts().len(), 2);
+}
