@@ -1,0 +1,87 @@
+//! Who may use whom, read from `cargo metadata`: the layers of ARCHITECTURE.md. `deny.toml` holds the third-party half.
+
+use std::collections::BTreeMap;
+use std::process::Command;
+
+use serde_json::Value;
+
+/// What each of our crates may depend on, dev-dependencies aside.
+const ALLOWED: [(&str, &[&str]); 15] = [
+    ("model", &[]),
+    ("events", &["model"]),
+    ("store", &["model"]),
+    ("cache", &["model"]),
+    ("kafka", &["model", "events"]),
+    ("egress", &[]),
+    ("service", &[]),
+    ("directory", &["model", "events", "kafka"]),
+    ("testkit", &["model", "events", "kafka", "cache", "store"]),
+    // No database: a pinger holds no credentials for it.
+    ("pinger", &["model", "events", "kafka", "cache", "egress", "service", "directory"]),
+    ("processor", &["model", "events", "kafka", "cache", "store", "service", "directory"]),
+    ("alerter", &["model", "events", "kafka", "cache", "store", "egress", "service", "directory"]),
+    ("gateway", &["model", "events", "kafka", "cache", "store", "service", "directory"]),
+    ("users", &["model", "events", "kafka", "cache", "store", "service", "directory"]),
+    (
+        "upmesh",
+        &[
+            "model", "events", "kafka", "cache", "store", "egress", "service", "directory", "pinger", "processor", "alerter", "gateway",
+            "users",
+        ],
+    ),
+];
+
+/// Programs of the repository that stand outside the layers: they may use anything.
+const OUTSIDE: [&str; 2] = ["bench", "system"];
+
+struct Package {
+    normal: Vec<String>,
+    dev: Vec<String>,
+}
+
+/// Our crates with their dependencies on each other.
+fn workspace() -> BTreeMap<String, Package> {
+    let output = Command::new(env!("CARGO")).args(["metadata", "--no-deps", "--format-version=1", "--offline"]).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let packages = metadata["packages"].as_array().unwrap();
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let dependencies = |package: &Value, dev: bool| {
+        let all = package["dependencies"].as_array().unwrap().iter();
+        all.filter(|one| one["path"].is_string() && (one["kind"] == "dev") == dev).map(|one| text(&one["name"])).collect()
+    };
+    packages
+        .iter()
+        .map(|package| (text(&package["name"]), Package { normal: dependencies(package, false), dev: dependencies(package, true) }))
+        .collect()
+}
+
+#[test]
+fn every_crate_uses_only_the_layers_beneath_it() {
+    for (name, package) in workspace() {
+        if OUTSIDE.contains(&name.as_str()) {
+            continue;
+        }
+        let Some((_, allowed)) = ALLOWED.iter().find(|(known, _)| *known == name) else {
+            panic!("{name} is new: give it a place in the layers");
+        };
+        for used in &package.normal {
+            assert!(allowed.contains(&used.as_str()), "{name} may not use {used}");
+        }
+    }
+}
+
+#[test]
+fn services_never_use_each_other_and_only_tests_use_testkit() {
+    let services = ["pinger", "processor", "alerter", "gateway", "users"];
+    let packages = workspace();
+    for name in services {
+        let package = &packages[name];
+        for other in services.iter().filter(|other| **other != name) {
+            assert!(!package.normal.iter().chain(&package.dev).any(|used| used == other), "{name} uses {other}");
+        }
+    }
+    for (name, package) in &packages {
+        assert!(OUTSIDE.contains(&name.as_str()) || !package.normal.iter().any(|used| used == "testkit"), "{name} uses testkit");
+    }
+}
