@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use service::{Env, Error};
 
-use crate::{demo, migrate, up};
+use crate::{check, demo, migrate, up};
 
 /// An event-driven uptime mesh.
 #[derive(Debug, Parser)]
@@ -21,8 +21,13 @@ enum Command {
     Up(up::Options),
     /// Bring the database schema and the topics up to date.
     Migrate,
+    /// Check a target once and show where the time went.
+    Check(check::Options),
     /// Add sample monitors, with a target that you can take down.
     Demo(demo::Options),
+    /// Print the OpenAPI document (docs/openapi.json).
+    #[command(hide = true)]
+    Openapi,
 }
 
 /// Usage errors, after sysexits.h.
@@ -41,6 +46,8 @@ pub fn main() -> ExitCode {
     match cli.command {
         Command::Up(options) => service::exit("upmesh", &env, || up::run(env.clone(), options)),
         Command::Migrate => service::exit("upmesh", &env, || migrate::run(env.clone())),
+        Command::Check(options) => tool(|| check::run(options)),
+        Command::Openapi => tool(openapi),
         Command::Demo(options) => tool(|| demo::run(options)),
     }
 }
@@ -60,6 +67,15 @@ fn tool<Fut: Future<Output = Result<(), Error>>>(body: impl FnOnce() -> Fut) -> 
             ExitCode::from(error.exit_code())
         }
     }
+}
+
+async fn openapi() -> Result<(), Error> {
+    let text = gateway::openapi::openapi_json()?;
+    #[expect(clippy::print_stdout, reason = "the document is the command's answer")]
+    {
+        print!("{text}");
+    }
+    Ok(())
 }
 
 fn complain(error: &Error) {

@@ -1,6 +1,7 @@
 //! The command line: the whole mesh in one process, one check by hand, monitors as code, a demonstration.
 
 mod api;
+mod check;
 mod cli;
 mod demo;
 mod migrate;
