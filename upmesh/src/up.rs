@@ -78,7 +78,7 @@ async fn start_all(contexts: &[Context]) -> Result<(), Error> {
     for ctx in contexts {
         let ctx = ctx.clone();
         match ctx.name() {
-            // "users" => started(ctx.name(), users::start(ctx.clone())).await?,
+            "users" => started(ctx.name(), users::start(ctx.clone())).await?,
             // "processor" => started(ctx.name(), processor::start(ctx.clone())).await?,
             // "alerter" => started(ctx.name(), alerter::start(ctx.clone())).await?,
             "pinger" => started(ctx.name(), pinger::start(ctx.clone())).await?,

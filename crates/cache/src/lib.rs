@@ -10,6 +10,7 @@ mod keys;
 mod lease;
 mod live;
 mod pubsub;
+mod sessions;
 mod verdict;
 
 pub use board::{BoardKey, BoardRow, Depth};

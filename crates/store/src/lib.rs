@@ -4,11 +4,16 @@
 //! A service opens one [`Store`]; every connection carries time limits, so that no statement, lock
 //! or forgotten transaction outlives the patience of its caller.
 
+pub mod accounts;
+pub mod channels;
 mod error;
 pub mod history;
 pub mod incidents;
 mod migrate;
+pub mod monitors;
+pub mod outbox;
 mod pool;
+pub mod sessions;
 mod time;
 
 pub use error::StoreError;

@@ -1,0 +1,3 @@
+//! Channels, for the alerter.
+
+pub(super) mod list;

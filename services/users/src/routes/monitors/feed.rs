@@ -1,0 +1,28 @@
+//! `GET /internal/monitors`: what changed since a revision, for the replicas.
+
+use axum::Json;
+use axum::extract::State;
+use directory::wire::{Deleted, MonitorPage, PAGE_LIMIT};
+use model::Region;
+use serde::Deserialize;
+use store::monitors;
+
+use crate::app::App;
+use crate::error::RouteError;
+use crate::routes::input::Params;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Query {
+    #[serde(default)]
+    since: i64,
+    region: Option<Region>,
+    limit: Option<u32>,
+}
+
+pub(crate) async fn handle(State(app): State<App>, Params(query): Params<Query>) -> Result<Json<MonitorPage>, RouteError> {
+    let limit = query.limit.unwrap_or(PAGE_LIMIT).clamp(1, PAGE_LIMIT);
+    let page = monitors::feed(&app.store, query.since.max(0), query.region.as_ref(), i64::from(limit)).await?;
+    let deleted = page.deleted.into_iter().map(|(id, revision)| Deleted { id, revision }).collect();
+    Ok(Json(MonitorPage { source: page.source, revision: page.revision, monitors: page.monitors, deleted, more: page.more }))
+}

@@ -1,0 +1,37 @@
+//! `PUT /internal/workspaces/{workspace}/monitors/{id}`: replaces the settings.
+
+use axum::Json;
+use axum::extract::State;
+use events::ChangeKind;
+use http::HeaderMap;
+use model::{Monitor, MonitorId, MonitorSpec, WorkspaceId};
+use store::monitors;
+
+use super::change::{Change, check};
+use crate::app::App;
+use crate::error::RouteError;
+use crate::routes::input::{Body, Ids, actor, changed_since, if_match, no_such_monitor};
+
+pub(crate) async fn handle(
+    State(app): State<App>,
+    Ids((workspace, id)): Ids<(WorkspaceId, MonitorId)>,
+    headers: HeaderMap,
+    Body(spec): Body<MonitorSpec>,
+) -> Result<Json<Monitor>, RouteError> {
+    let (actor, expected) = (actor(&headers)?, if_match(&headers)?);
+    check(&spec)?;
+    let now = app.now();
+    let mut tx = app.store.begin().await?;
+    let before = monitors::get_locked(&mut tx, workspace, id).await?.ok_or_else(no_such_monitor)?;
+    if expected.is_some_and(|revision| revision != before.revision) {
+        return Err(changed_since().into());
+    }
+    if before.spec == spec {
+        return Ok(Json(before));
+    }
+    let monitor = monitors::update(&mut tx, workspace, id, &spec, now).await?.ok_or_else(no_such_monitor)?;
+    Change { actor: &actor, workspace, monitor: id, kind: ChangeKind::Updated, now }.record(&mut tx, monitor.revision, &spec.name).await?;
+    tx.commit().await.map_err(store::StoreError::from)?;
+    app.changed.notify_one();
+    Ok(Json(monitor))
+}

@@ -1,0 +1,5 @@
+//! Sessions of people and scripts.
+
+pub(super) mod login;
+pub(super) mod logout;
+pub(super) mod resolve;

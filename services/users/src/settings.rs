@@ -1,0 +1,182 @@
+//! Settings from the environment. Secrets that are missing, short or well known stop the start.
+
+use std::net::SocketAddr;
+
+use directory::wire::ChannelSettings;
+use kafka::KafkaConfig;
+use secrecy::{ExposeSecret, SecretString};
+use service::{ConfigError, Env};
+
+use crate::channels::Cipher;
+use crate::internal_key::InternalKeys;
+
+/// What the users service needs to know.
+pub(crate) struct Settings {
+    pub address: SocketAddr,
+    pub database_url: SecretString,
+    pub redis_url: SecretString,
+    pub redis_prefix: String,
+    pub kafka: KafkaConfig,
+    pub topic_prefix: String,
+    pub internal_keys: InternalKeys,
+    pub cipher: Cipher,
+    /// The first administrator; both or neither.
+    pub admin: Option<(String, SecretString)>,
+    /// Default channels, by name.
+    pub channels: Vec<(&'static str, ChannelSettings)>,
+}
+
+const KEY_EXAMPLE: &str = "$(openssl rand -hex 32)";
+
+impl Settings {
+    pub(crate) fn read(env: &Env) -> Result<Self, ConfigError> {
+        let address = env.or("USERS_ADDR", SocketAddr::from(([127, 0, 0, 1], 8081)));
+        let database_url = env.secret("DATABASE_URL", "postgres://upmesh:secret@127.0.0.1:5432/upmesh");
+        let redis_url = env.secret("REDIS_URL", "redis://127.0.0.1:6379");
+        let redis_prefix = env.or("REDIS_PREFIX", "upmesh".to_owned());
+        let brokers = env.required::<String>("KAFKA_BROKERS", "127.0.0.1:9092");
+        let topic_prefix = env.optional::<String>("TOPIC_PREFIX");
+        let internal_keys = env
+            .secret("INTERNAL_API_KEY", KEY_EXAMPLE)
+            .and_then(|keys| InternalKeys::parse(&keys).map_err(|problem| env.reject("INTERNAL_API_KEY", problem, Some(KEY_EXAMPLE))));
+        let cipher = env.secret("SECRET_KEY", KEY_EXAMPLE).and_then(|key| {
+            strong(&key).and_then(|()| Cipher::derive(&key)).map_err(|problem| env.reject("SECRET_KEY", problem, Some(KEY_EXAMPLE)))
+        });
+        let admin = admin(env);
+        let channels = channels(env);
+        env.check()?;
+        Ok(Self {
+            address: address?,
+            database_url: database_url?,
+            redis_url: redis_url?,
+            redis_prefix: redis_prefix?,
+            kafka: KafkaConfig::new(brokers?, "users"),
+            topic_prefix: topic_prefix?.unwrap_or_default(),
+            internal_keys: internal_keys?,
+            cipher: cipher?,
+            admin: admin?,
+            channels: channels?,
+        })
+    }
+}
+
+/// At least 32 characters, and not one of the words people leave in examples.
+pub(crate) fn strong(secret: &SecretString) -> Result<(), String> {
+    let text = secret.expose_secret();
+    let lower = text.to_ascii_lowercase();
+    if ["changeme", "change-me", "secret", "example", "password", "default"].iter().any(|word| lower.contains(word)) {
+        return Err("is a placeholder: choose your own".to_owned());
+    }
+    if text.len() < 32 {
+        return Err(format!("has {} characters: at least 32 are needed", text.len()));
+    }
+    Ok(())
+}
+
+fn admin(env: &Env) -> Result<Option<(String, SecretString)>, ConfigError> {
+    let email = env.optional::<String>("ADMIN_EMAIL")?;
+    let password = env.secret_optional("ADMIN_PASSWORD")?;
+    match (email, password) {
+        (None, None) => Ok(None),
+        (None, Some(_)) => Err(env.reject("ADMIN_EMAIL", "is not set, though ADMIN_PASSWORD is", Some("admin@example.com"))),
+        (Some(_), None) => Err(env.reject("ADMIN_PASSWORD", "is not set, though ADMIN_EMAIL is", Some("$(openssl rand -hex 12)"))),
+        (Some(email), Some(password)) => {
+            let email = email.to_lowercase();
+            if !email.contains('@') || email.len() > 254 || email.chars().any(|c| c.is_whitespace() || c.is_control()) {
+                return Err(env.reject("ADMIN_EMAIL", "is no e-mail address", Some("admin@example.com")));
+            }
+            let text = password.expose_secret();
+            if text.chars().count() < 12
+                || text.len() > 1024
+                || ["changemechangeme", "passwordpassword", "administrator"].contains(&text.to_lowercase().as_str())
+            {
+                return Err(env.reject(
+                    "ADMIN_PASSWORD",
+                    "must have 12 to 1024 characters and not be a placeholder",
+                    Some("$(openssl rand -hex 12)"),
+                ));
+            }
+            Ok(Some((email, password)))
+        }
+    }
+}
+
+fn channels(env: &Env) -> Result<Vec<(&'static str, ChannelSettings)>, ConfigError> {
+    let mut found = Vec::new();
+    if let Some(url) = env.secret_optional("SLACK_WEBHOOK_URL")? {
+        found.push((
+            "Slack",
+            ChannelSettings::SlackWebhook {
+                url: address(env, "SLACK_WEBHOOK_URL", url, "https://hooks.slack.com/services/T000/B000/XXXX")?,
+            },
+        ));
+    }
+    if let Some(token) = env.secret_optional("SLACK_BOT_TOKEN")? {
+        let channel = env.required("SLACK_CHANNEL", "#alerts")?;
+        found.push(("Slack bot", ChannelSettings::SlackBot { token, channel }));
+    }
+    if let Some(url) = env.secret_optional("WEBHOOK_URL")? {
+        let url = address(env, "WEBHOOK_URL", url, "https://example.com/hooks/upmesh")?;
+        found.push(("Webhook", ChannelSettings::Webhook { url, secret: env.secret_optional("WEBHOOK_SECRET")? }));
+    }
+    Ok(found)
+}
+
+fn address(env: &Env, name: &str, url: SecretString, example: &str) -> Result<SecretString, ConfigError> {
+    let text = url.expose_secret();
+    if text.starts_with("https://") || text.starts_with("http://") {
+        Ok(url)
+    } else {
+        Err(env.reject(name, "is no http:// or https:// address", Some(example)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn good() -> Env {
+        Env::from_pairs([
+            ("DATABASE_URL", "postgres://u@127.0.0.1/d"),
+            ("REDIS_URL", "redis://127.0.0.1"),
+            ("KAFKA_BROKERS", "127.0.0.1:9092"),
+            ("INTERNAL_API_KEY", "0123456789abcdef0123456789abcdef"),
+            ("SECRET_KEY", "fedcba9876543210fedcba9876543210"),
+        ])
+    }
+
+    fn mistakes(env: &Env) -> String {
+        Settings::read(env).err().map(|error| error.to_string()).unwrap_or_default()
+    }
+
+    #[test]
+    fn what_is_needed_is_enough() {
+        assert_eq!(mistakes(&good()), "");
+    }
+
+    #[test]
+    fn each_missing_or_weak_secret_is_named() {
+        for (name, value) in [
+            ("INTERNAL_API_KEY", "changeme-changeme-changeme-changeme"),
+            ("INTERNAL_API_KEY", "short"),
+            ("SECRET_KEY", "short"),
+            ("SECRET_KEY", "default-default-default-default-"),
+            ("ADMIN_EMAIL", "a@b.c"),
+            ("SLACK_WEBHOOK_URL", "hooks.slack.com/x"),
+            ("SLACK_BOT_TOKEN", "xoxb-1"),
+        ] {
+            let shown = mistakes(&good().with(name, value));
+            let expected = match name {
+                "ADMIN_EMAIL" => "ADMIN_PASSWORD",
+                "SLACK_BOT_TOKEN" => "SLACK_CHANNEL",
+                name => name,
+            };
+            assert!(shown.contains(expected), "{name}: {shown}");
+        }
+        for name in ["DATABASE_URL", "REDIS_URL", "KAFKA_BROKERS", "INTERNAL_API_KEY", "SECRET_KEY"] {
+            assert!(mistakes(&good().without(name)).contains(name), "{name}");
+        }
+        let shown = mistakes(&good().with("ADMIN_EMAIL", "a@b.c").with("ADMIN_PASSWORD", "short"));
+        assert!(shown.contains("ADMIN_PASSWORD") && !shown.contains("short "), "{shown}");
+    }
+}
