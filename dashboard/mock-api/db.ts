@@ -183,6 +183,7 @@ export class MockDb {
           opened_at: episode.from,
           resolved_at,
           duration_ms: (resolved_at ?? now) - episode.from,
+          acknowledged_by: acknowledged ? this.user.name : null,
           cause: episode.cause,
           detail: episode.detail,
           regions: episode.regions ?? monitor.spec.regions,

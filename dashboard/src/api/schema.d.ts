@@ -231,6 +231,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/status": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** States alone, for boards and scripts */
+        get: operations["listStatuses"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/stream": {
         parameters: {
             query?: never;
@@ -553,6 +570,8 @@ export interface components {
         };
         /** @description A confirmed period of not-up. */
         Incident: {
+            /** @description Who said they are on it. */
+            acknowledged_by: string | null;
             /** @description Oldest first. */
             alerts: components["schemas"]["Alert"][];
             cause: components["schemas"]["Cause"] | null;
@@ -678,11 +697,23 @@ export interface components {
              */
             timeout_ms?: number;
         };
+        /** @description One monitor's state in few words. */
+        MonitorState: components["schemas"]["Status"] & {
+            /** Format: double */
+            coverage: number | null;
+            id: components["schemas"]["MonitorId"];
+            name: string;
+            /**
+             * Format: double
+             * @description Of the last day, 0 … 1.
+             */
+            uptime: number | null;
+        };
         /** @description One monitor with its state now. */
         MonitorView: {
             /** Format: int64 */
             created_at: number;
-            /** @description The last 24 hours over all regions. */
+            /** @description This clock hour and the 23 before it, over all regions. */
             day: components["schemas"]["Uptime"];
             id: components["schemas"]["MonitorId"];
             /** @example http */
@@ -809,7 +840,7 @@ export interface components {
             items: components["schemas"]["ResultItem"][];
         };
         /**
-         * @description What a member may do; each may do what the next may.
+         * @description What a person may do in a workspace; each role includes those after it.
          * @enum {string}
          */
         Role: "admin" | "editor" | "viewer";
@@ -870,6 +901,19 @@ export interface components {
              */
             since: number | null;
             state: components["schemas"]["State"];
+        };
+        /** @description A page of states. */
+        StatusPage: {
+            /**
+             * Format: int64
+             * @description As in `MonitorPage`.
+             */
+            as_of: number;
+            counts: components["schemas"]["StateCounts"];
+            monitors: components["schemas"]["MonitorState"][];
+            /** @description Pass it as `cursor` for the next page; null on the last one. */
+            next_cursor: string | null;
+            stale: boolean;
         };
         /** @description The state of the mesh as this gateway sees it. */
         System: {
@@ -1042,6 +1086,7 @@ export type Me = components['schemas']['Me'];
 export type MonitorId = components['schemas']['MonitorId'];
 export type MonitorPage = components['schemas']['MonitorPage'];
 export type MonitorSpec = components['schemas']['MonitorSpec'];
+export type MonitorState = components['schemas']['MonitorState'];
 export type MonitorView = components['schemas']['MonitorView'];
 export type Outcome = components['schemas']['Outcome'];
 export type Person = components['schemas']['Person'];
@@ -1059,6 +1104,7 @@ export type Severity = components['schemas']['Severity'];
 export type State = components['schemas']['State'];
 export type StateCounts = components['schemas']['StateCounts'];
 export type Status = components['schemas']['Status'];
+export type StatusPage = components['schemas']['StatusPage'];
 export type System = components['schemas']['System'];
 export type TcpProbe = components['schemas']['TcpProbe'];
 export type Timeline = components['schemas']['Timeline'];
@@ -1659,7 +1705,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The revision you saw; 409 if it has changed since */
+                /** @description The revision you saw; 412 if it has changed since */
                 "if-match"?: number | null;
             };
             path: {
@@ -1719,8 +1765,17 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The name is taken, or the monitor has changed since */
+            /** @description The name is taken */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Somebody changed it since the revision of If-Match */
+            412: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2172,6 +2227,64 @@ export interface operations {
             };
         };
     };
+    listStatuses: {
+        parameters: {
+            query?: {
+                /** @description How many, 1 … 200; 100 when absent. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+                /** @description Part of the name or target, in any case. */
+                search?: string;
+                /** @description Only monitors in this state. */
+                state?: "up" | "degraded" | "down" | "unknown" | "paused" | "pending";
+                /** @description Only monitors with this tag: `name` or `name:value`. */
+                tag?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of states, by name */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StatusPage"];
+                };
+            };
+            /** @description No session, or it has ended */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An input is wrong; `errors` names each field */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part of the mesh that is needed does not answer; try again */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     stream: {
         parameters: {
             query?: never;
@@ -2266,15 +2379,6 @@ export interface operations {
                     "application/json": Record<string, never>;
                 };
             };
-            /** @description No session, or it has ended */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
         };
     };
     health: {
@@ -2293,15 +2397,6 @@ export interface operations {
                 };
                 content: {
                     "text/plain": string;
-                };
-            };
-            /** @description No session, or it has ended */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };

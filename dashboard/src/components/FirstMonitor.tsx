@@ -34,7 +34,7 @@ export function FirstMonitor() {
   }
 
   return (
-    <section className="card mx-auto mt-4 max-w-2xl px-6 py-10 sm:px-12 sm:py-14">
+    <section className="card mx-auto mt-8 max-w-2xl px-6 py-10 sm:px-12 sm:py-14">
       <h2 className="text-lg font-semibold tracking-tight">What shall be watched first?</h2>
       <p className="mt-1.5 text-ink-soft">
         Type an address. It is checked within a second, then every minute, and you are told when it goes down.
@@ -72,7 +72,9 @@ export function FirstMonitor() {
           Use the full form
         </Link>
         . Have a list?{' '}
-        <code className="rounded bg-sunken px-1.5 py-0.5 font-mono text-xs">upmesh apply monitors.yaml</code>
+        <code className="whitespace-nowrap rounded bg-sunken px-1.5 py-0.5 font-mono text-xs">
+          upmesh apply monitors.yaml
+        </code>
       </p>
     </section>
   )

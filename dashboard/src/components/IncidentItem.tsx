@@ -54,7 +54,11 @@ export function IncidentItem({ incident }: { incident: Incident }) {
             {incident.regions.length === 1 ? incident.regions[0] : plural(incident.regions.length, 'region')}
           </li>
           {incident.alerts.map((alert) => (
-            <AlertLine key={`${alert.kind} ${alert.at}`} alert={alert} />
+            <AlertLine
+              key={`${alert.kind} ${alert.at}`}
+              alert={alert}
+              by={alert.kind === 'acknowledged' ? incident.acknowledged_by : null}
+            />
           ))}
         </ul>
         {incident.state === 'open' && <Acknowledge incident={incident} />}
@@ -78,10 +82,11 @@ function StateTag({ incident: { state } }: { incident: Incident }) {
   )
 }
 
-function AlertLine({ alert }: { alert: Alert }) {
+function AlertLine({ alert, by }: { alert: Alert; by: string | null }) {
   return (
     <li className="flex flex-wrap items-center gap-x-1.5" title={fullTime(alert.at)}>
       {ALERT_LABEL[alert.kind]}
+      {by && <span className="text-ink-soft">by {by}</span>}
       {alert.deliveries.map((delivery) => (
         <DeliveryMark key={delivery.channel} delivery={delivery} />
       ))}

@@ -40,6 +40,7 @@ export function UserMenu({ onHelp, compact }: { onHelp: () => void; compact?: bo
   ) : (
     <button
       type="button"
+      aria-label={`Account and settings: ${me?.user.name || me?.user.email}`}
       className="flex items-center gap-2.5 rounded-control px-2 py-1.5 text-left transition-colors hover:bg-hover"
     >
       {avatar}
