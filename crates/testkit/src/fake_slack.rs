@@ -26,7 +26,7 @@ pub enum SlackBehaviour {
     Hang,
     /// Taken, then the connection is reset.
     Reset,
-    /// The connection is reset before anything is read; nothing is recorded.
+    /// The connection is reset before anything is read: nothing is recorded, though the sender cannot know.
     Drop,
     /// Taken and answered after a while.
     Slow(Duration),
@@ -198,7 +198,7 @@ async fn serve(mut stream: TcpStream, state: &Mutex<State>) -> std::io::Result<(
         SlackBehaviour::Refused(word) if api => reply(&mut stream, 200, kind, &json!({"ok": false, "error": word}).to_string(), None).await,
         SlackBehaviour::Refused(word) => reply(&mut stream, 400, "text/plain", word, None).await,
         SlackBehaviour::Hang => {
-            tokio::time::sleep(Duration::from_secs(120)).await;
+            tokio::time::sleep(Duration::from_mins(2)).await;
             Ok(())
         }
         SlackBehaviour::Reset | SlackBehaviour::Drop => reset(stream),

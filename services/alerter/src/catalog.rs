@@ -49,10 +49,10 @@ impl Catalog {
     /// The channels a monitor's alerts go to: those it names, or its workspace's default ones. Names
     /// that lead nowhere fall back to the defaults: a renamed channel must not mean silence.
     pub fn of(&self, workspace: WorkspaceId, names: &[String]) -> Vec<Arc<Channel>> {
-        let all = self.all();
-        let ours = || all.iter().filter(|channel| channel.workspace == workspace);
-        let named: Vec<_> = ours().filter(|channel| names.contains(&channel.name)).cloned().collect();
-        if named.is_empty() { ours().filter(|channel| channel.default).cloned().collect() } else { named }
+        let known = self.all();
+        let ours = || known.iter().filter(|channel| channel.workspace == workspace);
+        let chosen: Vec<_> = ours().filter(|channel| names.contains(&channel.name)).cloned().collect();
+        if chosen.is_empty() { ours().filter(|channel| channel.default).cloned().collect() } else { chosen }
     }
 
     fn all(&self) -> Arc<[Arc<Channel>]> {

@@ -43,6 +43,10 @@ pub async fn start(ctx: Context) -> Result<(), service::Error> {
     let settings = Settings::from_env(ctx.env())?;
     let metrics = Metrics::register(ctx.metrics())?;
     let store = Store::connect(&settings.database, "alerter", settings.database_pool)?;
+    // A database that is away is waited for later; one without our tables is a mistake to be named now.
+    if let Ok(false) = store.is_migrated().await {
+        return Err(service::Error::msg("the database lacks tables of this version: run `upmesh migrate` first"));
+    }
     let cache = Cache::open(&settings.cache)?;
     let egress = Egress::new(&settings.egress)?;
     let users = Client::new(&settings.users)?;
@@ -82,9 +86,10 @@ pub async fn start(ctx: Context) -> Result<(), service::Error> {
     let stop = shutdown.clone();
     ctx.spawn("sender", async move {
         tokio::select! {
-            () = stop.cancelled() => {}
-            () = async { loaded.loaded().await; sender.run().await } => {}
+            () = stop.cancelled() => return,
+            () = loaded.loaded() => {}
         }
+        sender.run().await;
     });
     if let Some(url) = settings.heartbeat_url {
         ctx.spawn("heartbeat", heartbeat::beat(url, egress, metrics.clone(), shutdown.clone()));

@@ -12,7 +12,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 /// A claim another publisher may take over after.
-const LEASE: Duration = Duration::from_secs(60);
+const LEASE: Duration = Duration::from_mins(1);
 /// Looks this often even without being told.
 const LOOK: Duration = Duration::from_secs(5);
 const BATCH: i64 = 200;

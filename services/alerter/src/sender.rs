@@ -23,8 +23,9 @@ use pace::Pace;
 
 /// Claimed at once: a grouped message names no more (see the metadata's limit).
 const CLAIM: i64 = 50;
-/// A claim lasts longer than the longest attempt.
-const LEASE: Duration = Duration::from_secs(60);
+/// A claim lasts so long unless it is renewed: what a dead sender held goes on after it.
+const LEASE: Duration = Duration::from_secs(15);
+const RENEW: Duration = Duration::from_secs(4);
 /// Looks this often even without being told: other alerters' deliveries fall due too.
 const LOOK: Duration = Duration::from_secs(2);
 /// How often the backlog is measured.
@@ -56,11 +57,13 @@ impl Sender {
     /// Sends until shutdown; attempts under way are finished.
     pub async fn run(self) {
         let shutdown = self.ctx.shutdown().clone();
+        self.ctx.spawn("leases", self.clone().renew());
         let (done, mut free) = mpsc::channel::<Free>(64);
         let mut busy: HashMap<ChannelId, Option<Instant>> = HashMap::new();
         let mut paces: HashMap<ChannelId, Pace> = HashMap::new();
         let mut measured = Instant::now();
-        loop {
+        // Ends only here: a claim that is cut off would leave its deliveries in doubt.
+        while !shutdown.is_cancelled() {
             let told = self.decided.notified();
             tokio::pin!(told);
             told.as_mut().enable();
@@ -98,10 +101,36 @@ impl Sender {
             }
             let wake = self.next_wake(&busy).await;
             tokio::select! {
-                () = shutdown.cancelled() => return,
+                () = shutdown.cancelled() => {}
                 () = told => {}
                 Some(one) = free.recv() => self.release(&mut busy, &mut paces, &one),
                 () = tokio::time::sleep(wake) => {}
+            }
+        }
+    }
+
+    /// Keeps what is being sent: an attempt may take longer than a lease. Goes on while the last attempts
+    /// are drained.
+    async fn renew(self) {
+        let shutdown = self.ctx.shutdown().clone();
+        loop {
+            if shutdown.is_cancelled() {
+                tokio::time::sleep(Duration::from_millis(200)).await;
+            } else {
+                tokio::select! {
+                    () = shutdown.cancelled() => {}
+                    () = tokio::time::sleep(RENEW) => {}
+                }
+            }
+            match self.store.renew_claims(self.owner, LEASE, self.clock.now_ms()).await {
+                Ok(0) if shutdown.is_cancelled() => return,
+                Ok(_) => {}
+                Err(error) => {
+                    tracing::warn!(%error, "claims of deliveries are not renewed");
+                    if shutdown.is_cancelled() {
+                        return;
+                    }
+                }
             }
         }
     }

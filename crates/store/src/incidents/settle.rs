@@ -1,5 +1,7 @@
 //! Settling deliveries: by what the channel said, while the claim is still ours.
 
+use std::time::Duration;
+
 use model::{ChannelId, Millis};
 use uuid::Uuid;
 
@@ -99,6 +101,15 @@ impl Store {
         }
         tx.commit().await?;
         Ok(ours)
+    }
+
+    /// Keeps the claims of `owner` for another `lease`. Returns how many there are.
+    pub async fn renew_claims(&self, owner: Uuid, lease: Duration, now: Millis) -> Result<u64, StoreError> {
+        let lease_until = from_millis(now.saturating_add(i64::try_from(lease.as_millis()).unwrap_or(i64::MAX)));
+        let renewed = sqlx::query!("UPDATE deliveries SET lease_until = $2 WHERE owner = $1 AND state = 'sending'", owner, lease_until)
+            .execute(self.pool())
+            .await?;
+        Ok(renewed.rows_affected())
     }
 
     /// When the next delivery that is not held falls due or loses its lease.

@@ -116,9 +116,8 @@ async fn edit(session: &Session<'_>, channel: &str, ts: &str, content: SlackMess
     let content = SlackMessageContent { metadata: None, ..content };
     let request = SlackApiChatUpdateRequest::new(SlackChannelId(channel.to_owned()), content, SlackTs(ts.to_owned()));
     match session.chat_update(&request).await.map_err(SendFailure::from) {
-        Ok(_) => Ok(()),
-        // Someone deleted it; the recovery is told all the same.
-        Err(SendFailure::Refused { .. }) => Ok(()),
+        // Refused: someone deleted it; the recovery is told all the same.
+        Ok(_) | Err(SendFailure::Refused { .. }) => Ok(()),
         Err(SendFailure::Doubtful { error }) => Err(SendFailure::Retry { after: None, error }),
         Err(error) => Err(error),
     }

@@ -44,9 +44,10 @@ impl Loop {
         let partitions: Vec<i32> = revocation.partitions().iter().map(|(_, partition)| *partition).collect();
         if !revocation.is_lost() && (self.desk.is_dirty() || !self.announcements.is_empty()) {
             // What cannot be committed in time is judged again by the next owner.
-            match tokio::time::timeout(Duration::from_secs(4), self.commit()).await {
-                Ok(committed) => committed?,
-                Err(_) => tracing::warn!(?partitions, "revoked before the last commit; the next owner judges it again"),
+            if let Ok(committed) = tokio::time::timeout(Duration::from_secs(4), self.commit()).await {
+                committed?;
+            } else {
+                tracing::warn!(?partitions, "revoked before the last commit; the next owner judges it again");
             }
         }
         self.desk.shut(&partitions);

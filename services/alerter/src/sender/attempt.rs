@@ -15,11 +15,11 @@ use crate::channels::{SendFailure, Sent};
 
 /// First and longest pause between attempts.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
-const LONGEST_PAUSE: Duration = Duration::from_secs(300);
+const LONGEST_PAUSE: Duration = Duration::from_mins(5);
 /// After a send in doubt: long enough for the first copy to arrive.
 const DOUBT_PAUSE: Duration = Duration::from_secs(5);
 /// A refusal may be a setting that a person is about to mend.
-const REFUSED_PAUSE: Duration = Duration::from_secs(60);
+const REFUSED_PAUSE: Duration = Duration::from_mins(1);
 /// A delivery is given up after so long; a refused one sooner.
 const GIVE_UP_MS: Millis = 24 * 3_600_000;
 const GIVE_UP_REFUSED_MS: Millis = 3_600_000;

@@ -1,6 +1,6 @@
 //! The alerter on real PostgreSQL, Redis and Kafka, against a fake Slack.
 
-#![expect(clippy::expect_used, clippy::panic, reason = "a test that cannot go on says why and stops")]
+#![expect(clippy::expect_used, reason = "a test that cannot go on says why and stops")]
 
 mod bot;
 mod hold;

@@ -56,8 +56,8 @@ impl Mesh {
 
     pub async fn with_policy(monitors: usize, partitions: i32, told: Told, policy: AlertPolicy) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let stack = Stack::new();
-        let topics = stack.create_topics(partitions).await;
+        let corner = Stack::new();
+        let topics = corner.create_topics(partitions).await;
         let slack = FakeSlack::start().await;
         let workspace = WorkspaceId(Uuid::from_u128(77));
         let settings = match told {
@@ -82,10 +82,10 @@ impl Mesh {
             .route("/internal/channels", get(|State(users): State<Arc<Mutex<Users>>>| async move { Json(lock(&users).channels.clone()) }))
             .with_state(Arc::clone(&users));
         tokio::spawn(async move { axum::serve(listener, router).await });
-        let env = stack.environment().await;
-        let producer = Producer::new(&KafkaConfig::new(stack.kafka_brokers.clone(), "test")).expect("a producer");
+        let env = corner.environment().await;
+        let producer = Producer::new(&KafkaConfig::new(corner.kafka_brokers.clone(), "test")).expect("a producer");
         // Slots in the recent past, so that a few rounds stay out of the future.
-        Self { stack, slack, users, users_url, producer, topic: topics.results.into(), env, slot: now - 20 * INTERVAL_MS }
+        Self { stack: corner, slack, users, users_url, producer, topic: topics.results.into(), env, slot: now - 20 * INTERVAL_MS }
     }
 
     pub fn monitors(&self) -> Vec<Monitor> {

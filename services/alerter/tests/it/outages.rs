@@ -5,7 +5,7 @@ use std::time::Duration;
 use cache::redis;
 use model::Outcome::{Down, Up};
 use model::alerting::ShownState;
-use testkit::eventually;
+use testkit::{SlackBehaviour, eventually};
 
 use crate::mesh::{LONG, Mesh, Told};
 
@@ -22,6 +22,10 @@ async fn a_restart_between_two_failures_loses_and_repeats_nothing() {
     mesh.all(Down).await;
     let second = mesh.alerter();
     mesh.slack.wait_taken(1, LONG).await;
+    eventually("it is recorded", LONG, async || {
+        (mesh.count("SELECT count(*) FROM deliveries WHERE state = 'sent'").await == 1).then_some(())
+    })
+    .await;
     second.kill();
     mesh.all(Up).await;
     mesh.all(Up).await;
@@ -33,10 +37,29 @@ async fn a_restart_between_two_failures_loses_and_repeats_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_kill_with_a_message_under_way_is_made_good_within_a_lease() {
+    let mut mesh = Mesh::new(1, 1, Told::SlackWebhook).await;
+    mesh.slack.script([SlackBehaviour::Hang]);
+    let first = mesh.alerter();
+    mesh.all(Down).await;
+    mesh.all(Down).await;
+    mesh.slack.wait_taken(1, LONG).await;
+    first.kill();
+    let _second = mesh.alerter();
+    let posts = mesh.slack.wait_taken(2, LONG).await;
+    assert!(posts[1].body.to_string().contains("may be a repeat"), "{}", posts[1].body);
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert_eq!(mesh.slack.posts().len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_log_read_again_from_its_beginning_tells_nothing_new() {
     let mut mesh = Mesh::new(3, 2, Told::SlackWebhook).await;
     let first = mesh.alerter();
-    for outcome in [Down, Down, Up, Up, Down] {
+    mesh.all(Down).await;
+    mesh.all(Down).await;
+    mesh.slack.wait_taken(3, LONG).await;
+    for outcome in [Up, Up, Down] {
         mesh.all(outcome).await;
     }
     mesh.slack.wait_taken(6, LONG).await;

@@ -19,14 +19,14 @@ async fn two_alerters_tell_what_one_would_even_while_they_come_and_go() {
     first.kill();
     mesh.all(Down).await;
     let third = mesh.alerter();
-    eventually("all are down", Duration::from_secs(60), async || {
+    eventually("all are down", Duration::from_mins(1), async || {
         (mesh.count("SELECT count(*) FROM incidents WHERE state = 'open'").await == 24).then_some(())
     })
     .await;
     second.stop().await;
     mesh.all(Up).await;
     mesh.all(Up).await;
-    eventually("all is told", Duration::from_secs(60), async || {
+    eventually("all is told", Duration::from_mins(1), async || {
         (mesh.count("SELECT count(*) FROM deliveries WHERE state IN ('sent', 'folded')").await == 48).then_some(())
     })
     .await;
