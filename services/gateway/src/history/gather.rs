@@ -90,7 +90,7 @@ async fn read_blocks(
     match (stored, &current) {
         (Ok(stored), _) => {
             for (key, block) in stored {
-                put(&mut gathered.blocks, (key.hour, key.region), block);
+                put(&mut gathered.blocks, (key.hour, key.region), &block);
             }
         }
         // Redis alone can answer for the last hours.
@@ -101,7 +101,7 @@ async fn read_blocks(
         (Err(error), _) => return Err(error.into()),
     }
     match current {
-        Ok(current) => current.into_iter().for_each(|(key, block)| put(&mut gathered.blocks, key, block)),
+        Ok(current) => current.into_iter().for_each(|(key, block)| put(&mut gathered.blocks, key, &block)),
         Err(error) => {
             tracing::warn!(%error, "current blocks cannot be read; history is as old as the last flush");
             gathered.stale = true;
@@ -110,8 +110,8 @@ async fn read_blocks(
     Ok(())
 }
 
-fn put(blocks: &mut BTreeMap<(Millis, Region), Block>, key: (Millis, Region), block: Block) {
-    blocks.entry(key).or_default().merge(&block);
+fn put(blocks: &mut BTreeMap<(Millis, Region), Block>, key: (Millis, Region), block: &Block) {
+    blocks.entry(key).or_default().merge(block);
 }
 
 async fn current_blocks(

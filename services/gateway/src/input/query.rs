@@ -58,17 +58,20 @@ impl Params {
     /// A value that parses; `what` completes "is no …".
     pub(crate) fn value<T: FromStr<Err: Display>>(&mut self, name: &'static str, what: &str) -> Option<T> {
         let text = self.take(name)?;
-        match text.parse() {
-            Ok(value) => Some(value),
-            Err(_) => {
-                self.wrong(name, format!("{:?} is no {what}", clip(&text)));
-                None
-            }
+        let value = text.parse().ok();
+        if value.is_none() {
+            self.wrong(name, format!("{:?} is no {what}", clip(&text)));
         }
+        value
     }
 
     /// A whole number between bounds.
-    pub(crate) fn number<T: FromStr<Err: Display> + PartialOrd + Display>(&mut self, name: &'static str, min: T, max: T) -> Option<T> {
+    pub(crate) fn number<T: FromStr<Err: Display> + PartialOrd + Display + Copy>(
+        &mut self,
+        name: &'static str,
+        min: T,
+        max: T,
+    ) -> Option<T> {
         let value: T = self.value(name, &format!("whole number from {min} to {max}"))?;
         if value < min || value > max {
             self.wrong(name, format!("{value} is out of range: use {min} to {max}"));

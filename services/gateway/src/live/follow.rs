@@ -13,7 +13,7 @@ use crate::app::App;
 /// Monitors read in one round trip.
 const CHUNK: usize = 500;
 /// Every state is compared with Redis this often, whatever was published.
-const COMPARE: Duration = Duration::from_secs(60);
+const COMPARE: Duration = Duration::from_mins(1);
 
 /// Follows the directory. Ends with the directory, which is the process's end.
 pub(crate) async fn follow_configuration(app: App) {

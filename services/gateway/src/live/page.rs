@@ -16,19 +16,19 @@ use crate::input::Cursor;
 
 /// Live rows, and whether they come from PostgreSQL for want of Redis.
 struct Rows {
-    rows: Vec<LiveRow>,
+    each: Vec<LiveRow>,
     as_of: Millis,
     stale: bool,
 }
 
 async fn live_rows(app: &App, monitors: &[Arc<Monitor>], with: With, now: Millis) -> Rows {
     match rows(app, monitors, with, now).await {
-        Ok(rows) => Rows { rows, as_of: now, stale: false },
+        Ok(rows) => Rows { each: rows, as_of: now, stale: false },
         Err(error) => {
             tracing::warn!(%error, "live state cannot be read; answering from history");
             let rows = history::recent_rows(app, monitors, now).await;
             let newest = rows.iter().flat_map(|row| row.latest.iter().map(|(_, latest)| latest.slot)).max();
-            Rows { rows, as_of: newest.unwrap_or(0), stale: true }
+            Rows { each: rows, as_of: newest.unwrap_or(0), stale: true }
         }
     }
 }
@@ -39,8 +39,8 @@ pub(crate) async fn list(app: &App, workspace: WorkspaceId, selection: Selection
     let compute = || async {
         let now = app.now();
         let selected = app.catalog().select(workspace, &selection, now);
-        let Rows { rows, as_of, stale } = live_rows(app, &selected.monitors, With::Samples, now).await;
-        let monitors = selected.monitors.iter().zip(&rows).map(|(monitor, row)| monitor_view(monitor, row, LIST_BEATS, now)).collect();
+        let Rows { each, as_of, stale } = live_rows(app, &selected.monitors, With::Samples, now).await;
+        let monitors = selected.monitors.iter().zip(&each).map(|(monitor, row)| monitor_view(monitor, row, LIST_BEATS, now)).collect();
         let next_cursor = selected.next.as_ref().and_then(Cursor::encode);
         Answer::json(&MonitorPage { monitors, next_cursor, counts: app.catalog().counts(workspace, now), as_of, stale })
     };
@@ -53,8 +53,8 @@ pub(crate) async fn statuses(app: &App, workspace: WorkspaceId, selection: Selec
     let compute = || async {
         let now = app.now();
         let selected = app.catalog().select(workspace, &selection, now);
-        let Rows { rows, as_of, stale } = live_rows(app, &selected.monitors, With::Day, now).await;
-        let monitors = selected.monitors.iter().zip(&rows).map(|(monitor, row)| monitor_state(monitor, row, now)).collect();
+        let Rows { each, as_of, stale } = live_rows(app, &selected.monitors, With::Day, now).await;
+        let monitors = selected.monitors.iter().zip(&each).map(|(monitor, row)| monitor_state(monitor, row, now)).collect();
         let next_cursor = selected.next.as_ref().and_then(Cursor::encode);
         Answer::json(&StatusPage { monitors, next_cursor, counts: app.catalog().counts(workspace, now), as_of, stale })
     };
@@ -65,5 +65,5 @@ pub(crate) async fn statuses(app: &App, workspace: WorkspaceId, selection: Selec
 pub(crate) async fn one(app: &App, monitor: &Arc<Monitor>) -> MonitorView {
     let now = app.now();
     let rows = live_rows(app, std::slice::from_ref(monitor), With::Samples, now).await;
-    monitor_view(monitor, &rows.rows.into_iter().next().unwrap_or_default(), VIEW_BEATS, now)
+    monitor_view(monitor, &rows.each.into_iter().next().unwrap_or_default(), VIEW_BEATS, now)
 }

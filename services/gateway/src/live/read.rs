@@ -42,13 +42,13 @@ impl LiveRow {
         seen.collect()
     }
 
-    fn parse(monitor: &Monitor, row: BoardRow, hours: &[(Region, Millis)], now: Millis) -> Self {
-        let mut parsed = Self { latest: latest(&row), verdict: verdict(&row), ..Self::default() };
+    fn parse(monitor: &Monitor, row: &BoardRow, hours: &[(Region, Millis)], now: Millis) -> Self {
+        let mut parsed = Self { latest: latest(row), verdict: verdict(row), ..Self::default() };
         let day = day_start(now);
         for (field, counts) in &row.hours {
             let hour = field.rsplit_once(':').and_then(|(_, hour)| hour.parse::<Millis>().ok());
             if hour.is_some_and(|hour| hour >= day)
-                && let Some(counts) = decode_counts(counts)
+                && let Some(counts) = cache::decode_counts(counts)
             {
                 parsed.day.merge(&counts);
             }
@@ -90,7 +90,7 @@ pub(crate) async fn rows(app: &App, monitors: &[Arc<Monitor>], with: With, now: 
     };
     let keys: Vec<BoardKey> = monitors.iter().map(|monitor| BoardKey { monitor: monitor.id, blocks: blocks(monitor) }).collect();
     let rows = app.cache().boards(&keys, Depth::Whole).await?;
-    Ok(monitors.iter().zip(rows).zip(&keys).map(|((monitor, row), key)| LiveRow::parse(monitor, row, &key.blocks, now)).collect())
+    Ok(monitors.iter().zip(rows).zip(&keys).map(|((monitor, row), key)| LiveRow::parse(monitor, &row, &key.blocks, now)).collect())
 }
 
 /// This hour and the one before, in each region in force.
@@ -105,12 +105,4 @@ pub(crate) async fn states(app: &App, monitors: &[Arc<Monitor>]) -> Result<Vec<(
     let rows = app.cache().boards(&keys, Depth::State).await?;
     let parsed = rows.into_iter().map(|row| LiveRow { latest: latest(&row), verdict: verdict(&row), ..LiveRow::default() });
     Ok(parsed.map(|row| (row.verdict.clone(), row.seen())).collect())
-}
-
-fn decode_counts(text: &[u8]) -> Option<Counts> {
-    let mut counts = Counts::default();
-    for (outcome, number) in model::Outcome::ALL.into_iter().zip(std::str::from_utf8(text).ok()?.split(',')) {
-        counts.add_many(outcome, number.parse().ok()?);
-    }
-    Some(counts)
 }

@@ -1,0 +1,187 @@
+//! A stub of the users service: two workspaces, three people, monitors in memory.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use model::{Monitor, MonitorId, MonitorSpec, ScheduleSegment, WorkspaceId};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+/// Tokens of the people: an admin and a viewer of one workspace, the admin of another.
+pub const ADMIN: &str = "admin-token";
+pub const VIEWER: &str = "viewer-token";
+pub const STRANGER: &str = "stranger-token";
+
+pub fn workspace() -> WorkspaceId {
+    Uuid::from_u128(0xa).into()
+}
+
+pub fn other_workspace() -> WorkspaceId {
+    Uuid::from_u128(0xb).into()
+}
+
+#[derive(Default)]
+struct Known {
+    monitors: BTreeMap<MonitorId, Monitor>,
+    deleted: Vec<(MonitorId, i64)>,
+    revision: i64,
+    ended: Vec<String>,
+}
+
+/// The stub; lives as long as the test's runtime.
+#[derive(Clone)]
+pub struct Users {
+    known: Arc<Mutex<Known>>,
+    pub url: String,
+}
+
+impl Users {
+    pub async fn start() -> Self {
+        let listener = tokio::net::TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.expect("a port");
+        let url = format!("http://{}", listener.local_addr().expect("an address"));
+        let users = Self { known: Arc::default(), url };
+        let router = Router::new()
+            .route("/internal/monitors", get(feed))
+            .route("/internal/login", post(login))
+            .route("/internal/logout", post(logout))
+            .route("/internal/sessions/resolve", post(resolve))
+            .route("/internal/workspaces/{ws}/monitors", post(create))
+            .route("/internal/workspaces/{ws}/monitors/{id}", get(read).put(update).delete(delete))
+            .route("/internal/workspaces/{ws}/monitors/{id}/{verb}", post(switch))
+            .with_state(users.clone());
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        users
+    }
+
+    /// Puts a monitor there, as if somebody had created it an hour ago.
+    pub fn add(&self, workspace: WorkspaceId, spec: Value) -> Monitor {
+        let spec: MonitorSpec = serde_json::from_value(spec).expect("a spec");
+        let mut known = self.known.lock().expect("no panic");
+        known.revision += 1;
+        let created_at = model::Clock::now_ms(&model::SystemClock) - 7_200_000;
+        let segment = ScheduleSegment {
+            from: created_at,
+            interval_ms: i64::from(spec.interval_seconds) * 1000,
+            regions: spec.regions.clone(),
+            active: !spec.paused,
+        };
+        let monitor = Monitor {
+            id: Uuid::now_v7().into(),
+            workspace,
+            revision: known.revision,
+            created_at,
+            updated_at: created_at,
+            spec,
+            segments: vec![segment],
+        };
+        known.monitors.insert(monitor.id, monitor.clone());
+        monitor
+    }
+}
+
+type Answer = (StatusCode, Json<Value>);
+
+fn problem(status: StatusCode, detail: &str) -> Answer {
+    (status, Json(json!({"type": "about:blank", "title": status.canonical_reason(), "status": status.as_u16(), "detail": detail})))
+}
+
+fn session(token: &str) -> Option<Value> {
+    let (person, workspace, role) = match token {
+        ADMIN => (1, workspace(), "admin"),
+        VIEWER => (2, workspace(), "viewer"),
+        STRANGER => (3, other_workspace(), "admin"),
+        _ => return None,
+    };
+    Some(json!({
+        "user": {"id": Uuid::from_u128(person), "email": format!("p{person}@upmesh.test"), "name": "P"},
+        "workspace": {"id": workspace, "name": "W"}, "role": role, "expires_at": 4_000_000_000_000_i64
+    }))
+}
+
+async fn feed(State(users): State<Users>) -> Json<Value> {
+    let known = users.known.lock().expect("no panic");
+    let monitors: Vec<_> = known.monitors.values().collect();
+    let deleted: Vec<_> = known.deleted.iter().map(|(id, revision)| json!({"id": id, "revision": revision})).collect();
+    Json(json!({"source": Uuid::from_u128(9), "revision": known.revision, "monitors": monitors, "deleted": deleted, "more": false}))
+}
+
+async fn login(Json(body): Json<Value>) -> Answer {
+    match (body["email"].as_str(), body["password"].as_str()) {
+        (Some("admin@upmesh.test"), Some("right")) => {
+            let mut answer = session(ADMIN).expect("known");
+            answer["token"] = json!(ADMIN);
+            (StatusCode::OK, Json(answer))
+        }
+        _ => problem(StatusCode::UNAUTHORIZED, "e-mail address or password is wrong"),
+    }
+}
+
+async fn logout(State(users): State<Users>, Json(body): Json<Value>) -> StatusCode {
+    users.known.lock().expect("no panic").ended.push(body["token"].as_str().unwrap_or_default().to_owned());
+    StatusCode::NO_CONTENT
+}
+
+async fn resolve(State(users): State<Users>, Json(body): Json<Value>) -> Answer {
+    let token = body["token"].as_str().unwrap_or_default();
+    let ended = users.known.lock().expect("no panic").ended.iter().any(|ended| ended == token);
+    match session(token).filter(|_| !ended) {
+        Some(session) => (StatusCode::OK, Json(session)),
+        None => problem(StatusCode::UNAUTHORIZED, "no such session"),
+    }
+}
+
+async fn create(State(users): State<Users>, Path(ws): Path<WorkspaceId>, Json(spec): Json<Value>) -> Answer {
+    let Ok(parsed) = serde_json::from_value::<MonitorSpec>(spec.clone()) else { return problem(StatusCode::BAD_REQUEST, "no spec") };
+    let errors = model::monitor::validate(&parsed);
+    if !errors.is_empty() {
+        let mut body = problem(StatusCode::UNPROCESSABLE_ENTITY, "some fields need attention");
+        body.1.0["errors"] = json!(errors);
+        return body;
+    }
+    (StatusCode::CREATED, Json(json!(users.add(ws, spec))))
+}
+
+async fn read(State(users): State<Users>, Path((ws, id)): Path<(WorkspaceId, MonitorId)>) -> Answer {
+    match users.known.lock().expect("no panic").monitors.get(&id).filter(|monitor| monitor.workspace == ws) {
+        Some(monitor) => (StatusCode::OK, Json(json!(monitor))),
+        None => problem(StatusCode::NOT_FOUND, "there is no such monitor in this workspace"),
+    }
+}
+
+fn change(users: &Users, ws: WorkspaceId, id: MonitorId, change: impl FnOnce(&mut Monitor)) -> Answer {
+    let mut known = users.known.lock().expect("no panic");
+    let revision = known.revision + 1;
+    let Some(monitor) = known.monitors.get_mut(&id).filter(|monitor| monitor.workspace == ws) else {
+        return problem(StatusCode::NOT_FOUND, "there is no such monitor in this workspace");
+    };
+    change(monitor);
+    monitor.revision = revision;
+    let answer = (StatusCode::OK, Json(json!(monitor)));
+    known.revision = revision;
+    answer
+}
+
+async fn update(State(users): State<Users>, Path((ws, id)): Path<(WorkspaceId, MonitorId)>, Json(spec): Json<MonitorSpec>) -> Answer {
+    change(&users, ws, id, |monitor| monitor.spec = spec)
+}
+
+async fn switch(State(users): State<Users>, Path((ws, id, verb)): Path<(WorkspaceId, MonitorId, String)>) -> Answer {
+    change(&users, ws, id, |monitor| monitor.spec.paused = verb == "pause")
+}
+
+async fn delete(State(users): State<Users>, Path((ws, id)): Path<(WorkspaceId, MonitorId)>) -> Answer {
+    let mut known = users.known.lock().expect("no panic");
+    if known.monitors.get(&id).is_none_or(|monitor| monitor.workspace != ws) {
+        return problem(StatusCode::NOT_FOUND, "there is no such monitor in this workspace");
+    }
+    known.monitors.remove(&id);
+    known.revision += 1;
+    let revision = known.revision;
+    known.deleted.push((id, revision));
+    (StatusCode::NO_CONTENT, Json(Value::Null))
+}
