@@ -3,6 +3,8 @@
 mod record;
 mod segment;
 mod store;
+#[cfg(test)]
+mod tests;
 
 use std::collections::VecDeque;
 use std::path::Path;

@@ -46,7 +46,7 @@ async fn one_deadline_covers_a_target_that_hangs_anywhere() {
     let egress = egress();
     let mute = server(async |mut stream| {
         head(&mut stream).await;
-        std::future::pending().await;
+        std::future::pending::<()>().await;
     });
     let failure = Get::new(&mute.await.url()).ask(&egress).await.unwrap_err();
     assert_eq!((failure.kind, failure.phase), (FailureKind::Timeout, Phase::FirstByte));

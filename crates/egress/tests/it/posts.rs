@@ -32,7 +32,7 @@ async fn a_delivery_is_doubtful_only_where_bytes_were_on_the_way() {
 
     let hanging = server(async |mut stream| {
         head(&mut stream).await;
-        std::future::pending().await;
+        std::future::pending::<()>().await;
     });
     let hung = post(&hanging.await.url()).await.unwrap_err();
     assert_eq!((hung.failure.kind, hung.doubtful), (FailureKind::Timeout, true));

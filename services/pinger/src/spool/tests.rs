@@ -1,0 +1,190 @@
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+use model::MonitorId;
+use proptest::prelude::*;
+use uuid::Uuid;
+
+use super::record::{Kind, SpoolItem};
+use super::store::Store;
+
+const ROOMY: u64 = 1 << 40;
+
+fn item(n: u64, kind: Kind, size: usize) -> SpoolItem {
+    SpoolItem {
+        kind,
+        monitor: MonitorId(Uuid::from_u128(u128::from(n))),
+        slot: 1_700_000_000_000 + i64::try_from(n).expect("small"),
+        interval_ms: 60_000,
+        epoch: n * 7,
+        revision: 3,
+        value: if kind == Kind::Gap { Bytes::new() } else { vec![u8::try_from(n % 251).expect("small"); size].into() },
+    }
+}
+
+fn items(range: std::ops::Range<u64>, kind: Kind, size: usize) -> Vec<SpoolItem> {
+    range.map(|n| item(n, kind, size)).collect()
+}
+
+/// Everything that waits, in order, drained.
+fn drain(store: &mut Store) -> Vec<SpoolItem> {
+    let mut all = Vec::new();
+    loop {
+        let batch = store.peek(7);
+        if batch.items.is_empty() {
+            return all;
+        }
+        store.advance(&batch);
+        all.extend(batch.items);
+    }
+}
+
+fn files(dir: &Path) -> Vec<PathBuf> {
+    let mut files: Vec<PathBuf> = fs::read_dir(dir).expect("a directory").map(|entry| entry.expect("an entry").path()).collect();
+    files.sort();
+    files
+}
+
+#[test]
+fn what_is_put_in_comes_out_in_order_over_restarts() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let mut store = Store::open(dir.path(), ROOMY).expect("opened");
+    store.append(&items(0..50, Kind::Result, 100)).expect("written");
+    let batch = store.peek(10);
+    store.advance(&batch);
+    assert_eq!((batch.items.len(), store.records()), (10, 40));
+    store.append(&items(50..60, Kind::Steady, 100)).expect("written behind the file being drained");
+    drop(store);
+
+    let mut store = Store::open(dir.path(), ROOMY).expect("opened again");
+    // The file that was being drained is read from its start again: sent twice, never left out.
+    assert_eq!(store.records(), 60);
+    let all = drain(&mut store);
+    assert_eq!(all[..50], items(0..50, Kind::Result, 100));
+    assert_eq!(all[50..], items(50..60, Kind::Steady, 100));
+    assert_eq!((store.records(), store.bytes(), files(dir.path()).len()), (0, 0, 0));
+}
+
+#[test]
+fn a_batch_that_did_not_arrive_is_given_again() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let mut store = Store::open(dir.path(), ROOMY).expect("opened");
+    store.append(&items(0..20, Kind::Result, 10)).expect("written");
+    let first = store.peek(5);
+    assert_eq!(store.peek(5).items, first.items);
+    store.advance(&first);
+    assert_ne!(store.peek(5).items, first.items);
+}
+
+#[test]
+fn the_limit_is_kept_by_giving_up_the_oldest_steady_results_first() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let limit = 20 * 1024 * 1024;
+    let mut store = Store::open(dir.path(), limit).expect("opened");
+    let mut evicted = 0;
+    // Of a hundred results one is no steady one: a change of state.
+    for block in 0..40_u64 {
+        let batch: Vec<_> =
+            (block * 1000..(block + 1) * 1000).map(|n| item(n, if n % 100 == 0 { Kind::Result } else { Kind::Steady }, 1000)).collect();
+        let given_up = store.append(&batch).expect("written");
+        assert!(given_up.dropped.is_empty());
+        evicted += given_up.evicted;
+        assert!(store.bytes() <= limit + 1024 * 1024, "{} bytes", store.bytes());
+    }
+    let all = drain(&mut store);
+    assert_eq!(all.len(), 40_000, "a gap is left for each");
+    assert_eq!(all.iter().filter(|item| item.kind == Kind::Gap).count() as u64, evicted);
+    assert_eq!(all.iter().filter(|item| item.kind == Kind::Result).count(), 400, "changes of state are kept");
+    assert!(evicted > 15_000, "{evicted}");
+    let first_kept = all.iter().position(|item| item.kind == Kind::Steady).expect("the newest are whole");
+    assert!(all.iter().skip(first_kept).all(|item| item.kind != Kind::Gap), "the oldest go first");
+    assert!(all.is_sorted_by_key(|item| item.slot));
+}
+
+#[test]
+fn where_nothing_is_steady_the_oldest_file_goes_and_says_what_it_held() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let mut store = Store::open(dir.path(), 10 * 1024 * 1024).expect("opened");
+    let mut dropped = Vec::new();
+    for block in 0..20_u64 {
+        dropped.extend(store.append(&items(block * 1000..(block + 1) * 1000, Kind::Result, 1000)).expect("written").dropped);
+    }
+    assert!(!dropped.is_empty());
+    dropped.extend(drain(&mut store));
+    assert_eq!(dropped, items(0..20_000, Kind::Result, 1000), "each is either told as dropped or still there");
+}
+
+#[test]
+fn a_file_of_rubbish_is_no_obstacle() {
+    let dir = tempfile::tempdir().expect("a directory");
+    fs::write(dir.path().join("0000000000000007.spool"), vec![0xa7; 10_000]).expect("written");
+    fs::write(dir.path().join("0000000000000003.fresh"), b"left behind").expect("written");
+    fs::write(dir.path().join("notes.txt"), b"not ours").expect("written");
+    let mut store = Store::open(dir.path(), ROOMY).expect("opened");
+    assert_eq!(store.records(), 0);
+    store.append(&items(0..3, Kind::Result, 10)).expect("written");
+    assert_eq!(drain(&mut store), items(0..3, Kind::Result, 10));
+    assert_eq!(files(dir.path()).len(), 1, "only what is not ours is left");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// Cut anywhere, as a crash does: every record that was whole is there, nothing else.
+    #[test]
+    fn a_torn_tail_costs_only_what_was_torn(count in 1_u64..40, size in 0_usize..300, cut in any::<prop::sample::Index>()) {
+        let dir = tempfile::tempdir().expect("a directory");
+        let mut store = Store::open(dir.path(), ROOMY).expect("opened");
+        let all = items(0..count, Kind::Result, size);
+        store.append(&all).expect("written");
+        drop(store);
+        let file = files(dir.path()).remove(0);
+        let bytes = fs::read(&file).expect("read");
+        let keep = cut.index(bytes.len());
+        fs::write(&file, &bytes[..keep]).expect("cut");
+
+        let mut store = Store::open(dir.path(), ROOMY).expect("opened");
+        let whole = keep / (bytes.len() / all.len());
+        prop_assert_eq!(store.records(), whole as u64);
+        prop_assert_eq!(store.corrupt(), 0);
+        // And it goes on behind them.
+        store.append(&items(1000..1003, Kind::Result, size)).expect("written");
+        let found = drain(&mut store);
+        prop_assert_eq!(&found[..whole], &all[..whole]);
+        prop_assert_eq!(&found[whole..], &items(1000..1003, Kind::Result, size)[..]);
+    }
+
+    /// One bit flipped anywhere: the record it hit is found out, all others are there.
+    #[test]
+    fn a_flipped_bit_is_always_found_out(count in 2_u64..30, size in 0_usize..300, at in any::<prop::sample::Index>(), bit in 0_u8..8) {
+        let dir = tempfile::tempdir().expect("a directory");
+        let mut store = Store::open(dir.path(), ROOMY).expect("opened");
+        let all = items(0..count, Kind::Result, size);
+        store.append(&all).expect("written");
+        drop(store);
+        let file = files(dir.path()).remove(0);
+        let mut bytes = fs::read(&file).expect("read");
+        let length = bytes.len() / all.len();
+        let at = at.index(bytes.len());
+        bytes[at] ^= 1 << bit;
+        fs::write(&file, &bytes).expect("flipped");
+
+        let hit = at / length;
+        let mut expected = all;
+        expected.remove(hit);
+        let mut store = Store::open(dir.path(), ROOMY).expect("opened");
+        prop_assert_eq!(drain(&mut store), expected);
+    }
+
+    /// Any payload survives, its own mark included.
+    #[test]
+    fn a_record_reads_back_as_it_was_written(value in prop::collection::vec(prop_oneof![Just(0xa7_u8), Just(0x55), any::<u8>()], 0..500), slot in any::<i64>()) {
+        let dir = tempfile::tempdir().expect("a directory");
+        let mut store = Store::open(dir.path(), ROOMY).expect("opened");
+        let one = SpoolItem { slot, value: value.into(), ..item(1, Kind::Steady, 0) };
+        store.append(std::slice::from_ref(&one)).expect("written");
+        drop(store);
+        prop_assert_eq!(drain(&mut Store::open(dir.path(), ROOMY).expect("opened")), [one]);
+    }
+}
