@@ -5,16 +5,19 @@ mod admission;
 mod dispatch;
 mod overdue;
 mod table;
+#[cfg(test)]
+mod tests;
 mod timeline;
 
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use directory::{Change, Changes, Directory};
+use directory::Change;
 use model::schedule::SHARDS;
 use model::{Clock, Millis, Monitor, Region, Shard, Slot};
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::canary::Suspicion;
@@ -23,6 +26,7 @@ use crate::metrics::Metrics;
 use crate::probe::Prober;
 use crate::progress::Progress;
 use crate::report::Reporter;
+use crate::source::Source;
 use admission::Admission;
 use table::{Table, Update};
 use timeline::{Due, Pace, Timeline};
@@ -124,8 +128,8 @@ impl Engine {
     }
 
     /// Runs until `stop`, then until the checks under way have ended.
-    pub async fn run(mut self, directory: Directory, mut changes: Changes, mut commands: mpsc::Receiver<Command>, stop: CancellationToken) {
-        self.load(&directory);
+    pub async fn run(mut self, mut source: impl Source, mut commands: mpsc::Receiver<Command>, stop: CancellationToken) {
+        self.load(&source.monitors());
         let timer = tokio::time::sleep(Duration::ZERO);
         tokio::pin!(timer);
         let mut commands_open = true;
@@ -133,7 +137,7 @@ impl Engine {
             let now = self.look();
             self.run_due(now);
             self.run_waiting(now);
-            timer.as_mut().reset(tokio::time::Instant::now() + self.pause());
+            timer.as_mut().reset(Instant::now() + self.pause());
             tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
@@ -153,8 +157,8 @@ impl Engine {
                     }
                     None => commands_open = false,
                 },
-                change = changes.next() => match change {
-                    Some(change) => self.change(change, &directory),
+                change = source.next() => match change {
+                    Some(change) => self.change(change, &source),
                     None => break,
                 },
             }
@@ -210,24 +214,23 @@ impl Engine {
         }
     }
 
-    fn load(&mut self, directory: &Directory) {
-        let monitors = directory.monitors();
+    fn load(&mut self, monitors: &[Arc<Monitor>]) {
         let known: HashSet<_> = monitors.iter().map(|monitor| monitor.id).collect();
         let gone: Vec<_> = self.table.ids().filter(|id| !known.contains(id)).collect();
         for id in gone {
             self.table.remove(id);
         }
-        for monitor in monitors.iter() {
+        for monitor in monitors {
             self.upsert(monitor);
         }
         self.count();
     }
 
-    fn change(&mut self, change: Change, directory: &Directory) {
+    fn change(&mut self, change: Change, source: &impl Source) {
         match change {
             Change::Upserted(monitor) => self.upsert(&monitor),
             Change::Deleted { id, .. } => self.table.remove(id),
-            Change::Everything => self.load(directory),
+            Change::Everything => self.load(&source.monitors()),
         }
         self.count();
     }

@@ -14,6 +14,7 @@ mod probe;
 mod progress;
 mod report;
 mod shards;
+mod source;
 mod spool;
 mod start;
 

@@ -25,6 +25,9 @@ pub struct Reporter {
     pending: mpsc::Sender<Pending>,
     spool: Spool,
     metrics: Metrics,
+    /// Where a test looks on.
+    #[cfg(test)]
+    seen: Option<mpsc::UnboundedSender<CheckResult>>,
 }
 
 /// A result Kafka was given.
@@ -45,13 +48,33 @@ pub struct Acks {
 impl Reporter {
     pub fn new(topic: &str, producer: Producer, spool: Spool, progress: Arc<Progress>, metrics: Metrics) -> (Self, Acks) {
         let (sender, receiver) = mpsc::channel(MOST_UNACKED);
-        let reporter = Self { topic: topic.into(), producer, pending: sender, spool: spool.clone(), metrics: metrics.clone() };
+        let reporter = Self {
+            topic: topic.into(),
+            producer,
+            pending: sender,
+            spool: spool.clone(),
+            metrics: metrics.clone(),
+            #[cfg(test)]
+            seen: None,
+        };
         (reporter, Acks { pending: receiver, spool, progress, metrics })
+    }
+
+    /// A reporter whose results go nowhere but to the test.
+    #[cfg(test)]
+    pub(crate) fn observed(mut self, seen: mpsc::UnboundedSender<CheckResult>) -> Self {
+        self.seen = Some(seen);
+        self
     }
 
     /// Hands a result on. Waits only where both Kafka and the disk are slow. `steady`: an up that
     /// follows an up, the first to be given up from a full spool.
     pub async fn report(&self, result: &CheckResult, steady: bool) {
+        #[cfg(test)]
+        if let Some(seen) = &self.seen {
+            let _ = seen.send(result.clone());
+            return;
+        }
         let value = match events::encode_result(result) {
             Ok(value) => Bytes::from(value),
             Err(error) => {

@@ -21,6 +21,7 @@ use crate::probe::{Pings, Prober};
 use crate::progress::Progress;
 use crate::report::Reporter;
 use crate::shards::Shards;
+use crate::source::Live;
 use crate::spool::{Sender, Spool};
 
 /// Starts the pinger in `ctx` and returns once its tasks run. It is ready when its monitors are loaded
@@ -93,9 +94,9 @@ pub async fn start(ctx: Context) -> Result<(), Error> {
         }
     });
     ctx.spawn("checks", async move {
-        let changes = directory.subscribe();
+        let source = Live::new(directory);
         let missed = tokio::spawn(missed.run());
-        engine.run(directory, changes, commands, stop).await;
+        engine.run(source, commands, stop).await;
         // The engine is gone, and with it the last sender of missed slots.
         if let Err(error) = missed.await {
             tracing::error!(%error, "missed slots were not all reported");

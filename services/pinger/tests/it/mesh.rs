@@ -52,7 +52,7 @@ impl Mesh {
     }
 
     /// A monitor every 10 s, made at `created_at`.
-    pub fn monitor(&self, probe: Value, created_at: i64) -> MonitorId {
+    pub fn monitor(&self, probe: &Value, created_at: i64) -> MonitorId {
         let spec: MonitorSpec =
             serde_json::from_value(json!({"name": "m", "interval_seconds": 10, "timeout_ms": 1000, "probe": probe})).unwrap();
         let mut users = self.users.lock().unwrap();
@@ -98,6 +98,7 @@ impl Mesh {
         .collect()
     }
 
+    #[expect(clippy::unused_self, reason = "a pinger belongs to a mesh")]
     pub fn pinger(&self, environment: HashMap<String, String>) -> Pinger {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
