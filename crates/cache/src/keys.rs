@@ -65,6 +65,11 @@ impl Keys {
         format!("{}:generation", self.prefix)
     }
 
+    /// The generation into which live state was restored from PostgreSQL: `{p}:restored`.
+    pub fn restored(&self) -> String {
+        format!("{}:restored", self.prefix)
+    }
+
     /// Channel of live updates: `{p}:updates`.
     pub fn updates(&self) -> String {
         format!("{}:updates", self.prefix)

@@ -34,14 +34,14 @@ pub struct LiveResult {
     pub revision: i64,
 }
 
-impl LiveResult {
+impl From<CheckResult> for LiveResult {
     /// A suspect result says nothing about its target.
-    pub fn of(result: &CheckResult) -> Self {
+    fn from(result: CheckResult) -> Self {
         Self {
             slot: result.slot,
             outcome: if result.suspect { Outcome::Unknown } else { result.outcome },
             cause: result.cause,
-            detail: result.detail.clone(),
+            detail: result.detail,
             latency_us: result.latency_us,
             status: result.status,
             certificate_expires_at: result.certificate_expires_at,

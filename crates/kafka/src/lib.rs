@@ -24,5 +24,5 @@ pub use ledger::OffsetLedger;
 pub use metrics::KafkaMetrics;
 pub use producer::{Ack, Producer, SendError};
 pub use record::{Message, Record, TopicPartitionOffset};
-pub use topics::{cluster_id, end_offsets, ensure_topics};
+pub use topics::{cluster_id, committed_offsets, end_offsets, ensure_topics, reset_offsets};
 pub use trace::{current_traceparent, set_parent};

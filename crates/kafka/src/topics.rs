@@ -5,8 +5,9 @@ use std::time::Duration;
 use events::TopicSpec;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
-use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::error::RDKafkaErrorCode;
+use rdkafka::{Offset, TopicPartitionList};
 
 use crate::config::KafkaConfig;
 use crate::error::KafkaError;
@@ -59,6 +60,40 @@ pub async fn end_offsets(config: &KafkaConfig, topic: &str, timeout: Duration) -
             .into_iter()
             .map(|partition| Ok(consumer.fetch_watermarks(&topic, partition, timeout)?.1))
             .collect()
+    })
+    .await
+}
+
+/// What `group` has committed for each partition of `topic`, by partition.
+pub async fn committed_offsets(config: &KafkaConfig, group: &str, topic: &str, timeout: Duration) -> Result<Vec<Option<i64>>, KafkaError> {
+    let client = config.consumer(group);
+    let topic = topic.to_owned();
+    blocking(move || {
+        let consumer: BaseConsumer = client.create()?;
+        let mut list = TopicPartitionList::new();
+        let partitions = partitions(&consumer, &topic, timeout)?;
+        for partition in &partitions {
+            list.add_partition(&topic, *partition);
+        }
+        let committed = consumer.committed_offsets(list, timeout)?;
+        let offset = |partition: &i32| committed.find_partition(&topic, *partition)?.offset().to_raw().filter(|offset| *offset >= 0);
+        Ok(partitions.iter().map(offset).collect())
+    })
+    .await
+}
+
+/// Sets a group without members back to the beginning of `topic`, so that it reads everything again.
+pub async fn reset_offsets(config: &KafkaConfig, group: &str, topic: &str, timeout: Duration) -> Result<(), KafkaError> {
+    let client = config.consumer(group);
+    let topic = topic.to_owned();
+    blocking(move || {
+        let consumer: BaseConsumer = client.create()?;
+        let mut list = TopicPartitionList::new();
+        for partition in partitions(&consumer, &topic, timeout)? {
+            let (low, _) = consumer.fetch_watermarks(&topic, partition, timeout)?;
+            list.add_partition_offset(&topic, partition, Offset::Offset(low))?;
+        }
+        Ok(consumer.commit(&list, CommitMode::Sync)?)
     })
     .await
 }

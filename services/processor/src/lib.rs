@@ -1,1 +1,44 @@
+//! History and live state: folds results into hour blocks, writes them to Redis with every batch and
+//! to PostgreSQL by age or size, and only then commits its offsets. There is nothing to recover: a crash
+//! re-reads the log since the last flush, and merging again changes nothing.
 
+mod dead;
+mod flush;
+mod fold;
+mod intake;
+mod jobs;
+mod live;
+mod metrics;
+mod restore;
+mod settings;
+mod worker;
+
+pub use fold::{Fold, RegionId};
+pub use intake::{Intake, Rejected};
+pub use settings::Settings;
+
+use std::sync::Arc;
+
+use model::{Clock, SystemClock};
+use service::{Context, Error};
+
+/// Starts the processor: its consumer and its clock jobs.
+pub async fn start(ctx: Context) -> Result<(), Error> {
+    let settings = Settings::read(ctx.env())?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let metrics = metrics::Metrics::register(ctx.metrics())?;
+    let kafka_metrics = kafka::KafkaMetrics::register(ctx.metrics())?;
+    let store = store::Store::connect(&settings.database_url, ctx.name(), settings.database_pool)?;
+    let cache = cache::Cache::open(&cache::CacheConfig::new(settings.redis_url.clone(), &settings.redis_prefix))?;
+
+    let topics = events::Topics::new(&settings.topic_prefix);
+    let group = format!("{}processor", settings.topic_prefix);
+    let consumer = kafka::GroupConsumer::with_metrics(&settings.kafka, &group, &[&topics.results], Some(&kafka_metrics))?;
+    let producer = kafka::Producer::new(&settings.kafka)?;
+    let letters = kafka::DeadLetters::new(producer, "processor", Some(kafka_metrics));
+
+    jobs::start(&ctx, &store, &settings, Arc::clone(&clock)).await?;
+    let worker = worker::Worker::new(&ctx, settings, clock, store, cache, consumer, letters, metrics);
+    ctx.spawn("processor", worker.run());
+    Ok(())
+}

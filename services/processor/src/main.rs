@@ -1,1 +1,5 @@
-fn main() {}
+//! The processor as a process of its own.
+
+fn main() -> std::process::ExitCode {
+    service::main("processor", processor::start)
+}

@@ -4,13 +4,18 @@
 -- Answers per item a number: 1 block stored, 2 latest stored, 4 another block is there (its bytes follow).
 local ranks = { missed = 0, unknown = 1, maintenance = 2, up = 3, degraded = 4, down = 5 }
 
--- Whether result `a` stands before `b`: the later slot, then the outcome that outranks, then any fixed order.
+-- Whether result `a` stands before `b`: the later slot, then the outcome that outranks,
+-- then the later configuration, then any fixed order.
 local function newer(a, b)
   local slot_a, slot_b = string.sub(a, 9, 21), string.sub(b, 9, 21)
   if slot_a ~= slot_b then return slot_a > slot_b end
   local rank_a = ranks[string.match(a, '"outcome":"(%a+)"')] or -1
   local rank_b = ranks[string.match(b, '"outcome":"(%a+)"')] or -1
   if rank_a ~= rank_b then return rank_a > rank_b end
+  -- What was restored from history has revision 0 and no cause.
+  local revision_a = tonumber(string.match(a, '"revision":(%d+)}$')) or 0
+  local revision_b = tonumber(string.match(b, '"revision":(%d+)}$')) or 0
+  if revision_a ~= revision_b then return revision_a > revision_b end
   return a > b
 end
 

@@ -71,7 +71,10 @@ impl Cache {
 
     /// Stores blocks and latest results; outcomes in the order of the writes.
     pub async fn write_live(&self, writes: &[LiveWrite]) -> Result<Vec<LiveOutcome>, CacheError> {
-        let calls = writes.chunks(CHUNK).map(|chunk| self.write_chunk(chunk));
+        let mut calls = Vec::with_capacity(writes.len().div_ceil(CHUNK));
+        for chunk in writes.chunks(CHUNK) {
+            calls.push(self.write_chunk(chunk));
+        }
         let outcomes: Vec<Vec<LiveOutcome>> = futures::stream::iter(calls).buffered(CONCURRENCY).try_collect().await?;
         Ok(outcomes.into_iter().flatten().collect())
     }

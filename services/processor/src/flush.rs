@@ -1,0 +1,80 @@
+//! One flush: history to PostgreSQL, and whether everything before its positions is durable.
+
+use std::time::{Duration, Instant};
+
+use cache::{Cache, HourCounts};
+use kafka::TopicPartitionOffset;
+use model::Millis;
+use store::Store;
+use store::history::{Flushed, HourBlock};
+
+use crate::dead::{Pending, arrived};
+
+/// What is to be made durable, and the positions that may be committed then.
+pub(crate) struct Flush {
+    pub blocks: Vec<HourBlock>,
+    pub letters: Vec<Pending>,
+    pub positions: Vec<TopicPartitionOffset>,
+}
+
+/// What became of it.
+pub(crate) struct FlushDone {
+    /// To be flushed again where `result` is an error.
+    pub blocks: Vec<HourBlock>,
+    /// Dead letters that did not arrive.
+    pub letters: Vec<Pending>,
+    pub positions: Vec<TopicPartitionOffset>,
+    pub result: Result<Flushed, store::StoreError>,
+    pub took: Duration,
+}
+
+impl FlushDone {
+    /// Whether the positions may be committed.
+    pub fn is_durable(&self) -> bool {
+        self.result.is_ok() && self.letters.is_empty()
+    }
+}
+
+impl Flush {
+    pub async fn run(self, store: Store, cache: Cache, now: Millis) -> FlushDone {
+        let began = Instant::now();
+        let result = write(&store, &self.blocks).await;
+        if let Ok(flushed) = &result {
+            counts_of_old_hours(&cache, &self.blocks, flushed, now).await;
+        }
+        let letters = arrived(self.letters).await;
+        FlushDone { blocks: self.blocks, letters, positions: self.positions, result, took: began.elapsed() }
+    }
+}
+
+async fn write(store: &Store, blocks: &[HourBlock]) -> Result<Flushed, store::StoreError> {
+    if blocks.is_empty() {
+        return Ok(Flushed::default());
+    }
+    store.ensure_history_days(blocks.iter().map(|block| block.key.hour)).await?;
+    store.flush_history(blocks).await
+}
+
+/// Hours whose blocks Redis does not keep any more still have counts there; they are known for sure only
+/// after the merge with PostgreSQL.
+async fn counts_of_old_hours(cache: &Cache, blocks: &[HourBlock], flushed: &Flushed, now: Millis) {
+    let old = |block: &&HourBlock| !Cache::keeps_block(block.key.hour, now) && Cache::keeps_counts(block.key.hour, now);
+    // What had grown comes after what was given, and so has the last word.
+    let counts: Vec<HourCounts> = blocks
+        .iter()
+        .filter(old)
+        .chain(flushed.grown.iter().filter(old))
+        .map(|HourBlock { key, block }| HourCounts {
+            monitor: key.monitor,
+            region: key.region.clone(),
+            hour: key.hour,
+            counts: block.counts(),
+        })
+        .collect();
+    if !counts.is_empty()
+        && let Err(error) = cache.write_hours(&counts).await
+    {
+        // Derived, and written again with the next restore; history itself is safe.
+        tracing::warn!(%error, "counts of old hours were not written to Redis");
+    }
+}

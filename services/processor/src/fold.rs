@@ -1,0 +1,226 @@
+//! The fold: results in, blocks and latest results out. Pure state without I/O, so that the live
+//! processor and a replay share it. Order and repetition of the results do not matter.
+
+mod cell;
+mod latest;
+mod regions;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use cache::{LiveResult, LiveWrite};
+use model::history::{Block, BlockKey, Entry, hour_of};
+use model::{CheckResult, Millis, MonitorId, Outcome};
+use store::history::HourBlock;
+
+use cell::Cell;
+use latest::Latest;
+pub use regions::RegionId;
+use regions::Regions;
+
+/// A block's key with its region interned: no allocation per result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct Key {
+    monitor: MonitorId,
+    hour: Millis,
+    region: RegionId,
+}
+
+/// Blocks in memory, and which of them PostgreSQL and Redis do not have yet.
+#[derive(Default)]
+pub struct Fold {
+    regions: Regions,
+    blocks: HashMap<Key, Cell>,
+    latest: HashMap<(MonitorId, RegionId), Latest>,
+    /// Cells with `unflushed` set, each once.
+    unflushed: Vec<Key>,
+    /// Cells with `unwritten` set, each once.
+    unwritten: Vec<Key>,
+    /// Latest results with `unwritten` set, each once.
+    latest_unwritten: Vec<(MonitorId, RegionId)>,
+}
+
+impl Fold {
+    /// Folds one result in.
+    pub fn apply(&mut self, result: CheckResult, now: Millis) {
+        let outcome = if result.suspect { Outcome::Unknown } else { result.outcome };
+        let region = self.regions.intern(&result.region);
+        let hour = hour_of(result.slot);
+        let key = Key { monitor: result.monitor, hour, region };
+        let cell = self.blocks.entry(key).or_default();
+        cell.touched = now;
+        if Arc::make_mut(&mut cell.block).insert(Entry::new(result.slot - hour, outcome, result.latency_us)) {
+            if !std::mem::replace(&mut cell.unflushed, true) {
+                self.unflushed.push(key);
+            }
+            if !std::mem::replace(&mut cell.unwritten, true) {
+                self.unwritten.push(key);
+            }
+        }
+        let place = (result.monitor, region);
+        let live = LiveResult::from(result);
+        match self.latest.get_mut(&place) {
+            Some(latest) if !latest.is_older_than(&live) => {}
+            known => {
+                let waits = known.is_some_and(|latest| latest.unwritten);
+                self.latest.insert(place, Latest { live, unwritten: true });
+                if !waits {
+                    self.latest_unwritten.push(place);
+                }
+            }
+        }
+    }
+
+    /// Takes the blocks PostgreSQL does not have. What becomes of them is told by [`Self::flushed`] or [`Self::not_flushed`].
+    pub fn take_unflushed(&mut self) -> Vec<HourBlock> {
+        let mut taken = Vec::with_capacity(self.unflushed.len());
+        for key in std::mem::take(&mut self.unflushed) {
+            if let Some(cell) = self.blocks.get_mut(&key) {
+                cell.unflushed = false;
+                taken.push(HourBlock { key: self.regions.key(&key), block: Arc::clone(&cell.block) });
+            }
+        }
+        taken
+    }
+
+    /// PostgreSQL held more of these blocks: learn it, and let Redis have it too.
+    pub fn flushed(&mut self, grown: &[HourBlock]) {
+        for HourBlock { key, block } in grown {
+            self.learn(key, block);
+        }
+    }
+
+    /// The flush failed: these are still to be flushed.
+    pub fn not_flushed(&mut self, blocks: &[HourBlock]) {
+        for HourBlock { key, block } in blocks {
+            let key = self.regions.intern_key(key);
+            let cell = self.blocks.entry(key).or_default();
+            Arc::make_mut(&mut cell.block).merge(block);
+            if !std::mem::replace(&mut cell.unflushed, true) {
+                self.unflushed.push(key);
+            }
+        }
+    }
+
+    /// Takes at most `limit` blocks and latest results Redis does not have. What becomes of them is told
+    /// by [`Self::written`], [`Self::conflicted`] or [`Self::not_written`].
+    pub fn take_unwritten(&mut self, now: Millis, limit: usize) -> Vec<LiveWrite> {
+        let mut writes = Vec::new();
+        let mut at: HashMap<(MonitorId, RegionId), usize> = HashMap::new();
+        let first = self.unwritten.len().saturating_sub(limit);
+        for key in self.unwritten.drain(first..) {
+            let Some(cell) = self.blocks.get_mut(&key) else { continue };
+            cell.unwritten = false;
+            if cache::Cache::keeps_block(key.hour, now) {
+                at.insert((key.monitor, key.region), writes.len());
+                writes.push(cell.write(self.regions.key(&key)));
+            }
+        }
+        let first = self.latest_unwritten.len().saturating_sub(limit);
+        for place in self.latest_unwritten.drain(first..) {
+            let Some(latest) = self.latest.get_mut(&place) else { continue };
+            latest.unwritten = false;
+            let index = *at.entry(place).or_insert_with(|| {
+                writes.push(latest.write(place.0, self.regions.region(place.1)));
+                writes.len() - 1
+            });
+            if let Some(write) = writes.get_mut(index) {
+                write.latest = latest.json();
+            }
+        }
+        writes
+    }
+
+    /// Redis holds this block now.
+    pub fn written(&mut self, write: &LiveWrite) {
+        if write.block.is_empty() {
+            return;
+        }
+        let key = self.regions.intern_key(&key_of(write));
+        if let Some(cell) = self.blocks.get_mut(&key) {
+            cell.known = write.block.clone();
+        }
+    }
+
+    /// Redis holds another block: learn it and write again. Bytes that are no block are written over.
+    pub fn conflicted(&mut self, write: &LiveWrite, found: Bytes) {
+        let block_key = key_of(write);
+        let key = self.regions.intern_key(&block_key);
+        match Block::decode(&found) {
+            Ok(block) => {
+                self.learn(&block_key, &block);
+            }
+            Err(error) => tracing::error!(monitor = %write.monitor, %error, "a block in Redis cannot be read and is written over"),
+        }
+        let cell = self.blocks.entry(key).or_default();
+        cell.known = found;
+        if !std::mem::replace(&mut cell.unwritten, true) {
+            self.unwritten.push(key);
+        }
+    }
+
+    /// Redis was not reached: these are still to be written.
+    pub fn not_written(&mut self, writes: &[LiveWrite]) {
+        for write in writes {
+            let key = self.regions.intern_key(&key_of(write));
+            if !write.block.is_empty()
+                && let Some(cell) = self.blocks.get_mut(&key)
+                && !std::mem::replace(&mut cell.unwritten, true)
+            {
+                self.unwritten.push(key);
+            }
+            let place = (key.monitor, key.region);
+            if write.latest.is_some()
+                && let Some(latest) = self.latest.get_mut(&place)
+                && !std::mem::replace(&mut latest.unwritten, true)
+            {
+                self.latest_unwritten.push(place);
+            }
+        }
+    }
+
+    /// Redis was emptied: everything in memory is to be written again.
+    pub fn forget_written(&mut self) {
+        for (key, cell) in &mut self.blocks {
+            cell.known = Bytes::new();
+            if !std::mem::replace(&mut cell.unwritten, true) {
+                self.unwritten.push(*key);
+            }
+        }
+        for (place, latest) in &mut self.latest {
+            if !std::mem::replace(&mut latest.unwritten, true) {
+                self.latest_unwritten.push(*place);
+            }
+        }
+    }
+
+    /// Lets go of blocks that PostgreSQL and Redis have and that nobody touched since `idle_since`,
+    /// except those of the hour of `now` and the one before.
+    pub fn evict(&mut self, now: Millis, idle_since: Millis) {
+        let recent = hour_of(now) - model::history::HOUR_MS;
+        self.blocks.retain(|key, cell| cell.unflushed || cell.unwritten || cell.touched > idle_since || key.hour >= recent);
+        // A deleted monitor's latest result.
+        self.latest.retain(|_, latest| latest.unwritten || latest.live.slot > now - 8 * 24 * model::history::HOUR_MS);
+    }
+
+    /// Blocks in memory, unflushed blocks, and whatever Redis does not have.
+    pub fn sizes(&self) -> (usize, usize, usize) {
+        (self.blocks.len(), self.unflushed.len(), self.unwritten.len() + self.latest_unwritten.len())
+    }
+
+    fn learn(&mut self, key: &BlockKey, block: &Block) {
+        let key = self.regions.intern_key(key);
+        let cell = self.blocks.entry(key).or_default();
+        if Arc::make_mut(&mut cell.block).merge(block) && !std::mem::replace(&mut cell.unwritten, true) {
+            self.unwritten.push(key);
+        }
+    }
+}
+
+fn key_of(write: &LiveWrite) -> BlockKey {
+    BlockKey { monitor: write.monitor, region: write.region.clone(), hour: write.hour }
+}
+
+#[cfg(test)]
+mod tests;

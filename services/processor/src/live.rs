@@ -1,0 +1,80 @@
+//! One write of live state to Redis.
+
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use cache::{Cache, CacheError, LiveOutcome, LiveWrite};
+use model::{Millis, MonitorId, Region};
+
+use crate::fold::Fold;
+use crate::metrics::Metrics;
+
+/// Results older than this are history, not news: they are stored and not published.
+const NEWS_MS: Millis = 120_000;
+
+pub(crate) struct LiveDone {
+    pub writes: Vec<LiveWrite>,
+    pub result: Result<Vec<LiveOutcome>, CacheError>,
+    pub took: Duration,
+}
+
+/// Stores, then publishes what became the latest.
+pub(crate) async fn write(cache: Cache, writes: Vec<LiveWrite>, now: Millis) -> LiveDone {
+    let began = Instant::now();
+    let result = cache.write_live(&writes).await;
+    if let Ok(outcomes) = &result {
+        let news: Vec<(MonitorId, Region, Bytes)> = writes
+            .iter()
+            .zip(outcomes)
+            .filter(|(write, outcome)| outcome.latest_stored && write.hour > now - NEWS_MS - model::history::HOUR_MS)
+            .filter_map(|(write, _)| Some((write.monitor, write.region.clone(), write.latest.clone()?)))
+            .filter(|(_, _, latest)| slot(latest).is_none_or(|slot| slot > now - NEWS_MS))
+            .collect();
+        if let Err(error) = cache.publish_results(&news).await {
+            // Followers read the state afresh from time to time.
+            tracing::debug!(%error, "updates were not published");
+        }
+    }
+    LiveDone { writes, result, took: began.elapsed() }
+}
+
+/// The slot that leads the JSON.
+fn slot(latest: &[u8]) -> Option<Millis> {
+    std::str::from_utf8(latest.get(8..21)?).ok()?.parse().ok()
+}
+
+impl LiveDone {
+    /// Tells the fold; says whether Redis was reached.
+    pub fn settle(self, fold: &mut Fold, metrics: &Metrics) -> bool {
+        metrics.live_seconds.observe(self.took.as_secs_f64());
+        match self.result {
+            Ok(outcomes) => {
+                for (write, outcome) in self.writes.iter().zip(outcomes) {
+                    match outcome.conflict {
+                        None => fold.written(write),
+                        Some(found) => {
+                            metrics.live_conflicts.inc();
+                            fold.conflicted(write, found);
+                        }
+                    }
+                }
+                true
+            }
+            Err(error) => {
+                metrics.live_failures.inc();
+                tracing::warn!(%error, items = self.writes.len(), "live state was not written to Redis; it is written again");
+                fold.not_written(&self.writes);
+                false
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_slot_is_read_where_it_stands() {
+        assert_eq!(super::slot(br#"{"slot":1772323200000,"outcome":"up"}"#), Some(1_772_323_200_000));
+        assert_eq!(super::slot(b"{}"), None);
+    }
+}

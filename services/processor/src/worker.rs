@@ -1,0 +1,263 @@
+//! The loop: batches are folded as they come; one write to Redis and one flush to PostgreSQL are under
+//! way beside it. Whatever comes meanwhile goes with the next, so batches grow with the load.
+
+mod history;
+mod hold;
+mod redis;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use ::cache::Cache;
+use kafka::{DeadLetterError, DeadLetters, Event, GroupConsumer, Message, Partition};
+use model::{Clock, Millis, Outcome};
+use prometheus::IntCounter;
+use service::{Context, Error, Latch};
+use store::Store;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::dead::Pending;
+use crate::flush::FlushDone;
+use crate::fold::Fold;
+use crate::intake::{Intake, Rejected};
+use crate::live::LiveDone;
+use crate::metrics::Metrics;
+use crate::settings::Settings;
+
+/// Records folded at once, and how long the first waits for company.
+const BATCH: usize = 4096;
+const LINGER: Duration = Duration::from_millis(5);
+/// This many unflushed results or blocks are flushed whatever their age.
+const FLUSH_RESULTS: u64 = 1_000_000;
+const FLUSH_BLOCKS: usize = 50_000;
+/// Above this many unflushed blocks (PostgreSQL is away) nothing more is read: the log waits.
+const MAX_BLOCKS: usize = 400_000;
+const TICK: Duration = Duration::from_millis(250);
+const EVICT_EVERY: Duration = Duration::from_secs(30);
+const IDLE_MS: Millis = 120_000;
+
+pub(crate) struct Worker {
+    settings: Settings,
+    clock: Arc<dyn Clock>,
+    store: Store,
+    cache: Cache,
+    consumer: GroupConsumer,
+    letters: DeadLetters,
+    metrics: Metrics,
+    outcomes: [IntCounter; Outcome::ALL.len()],
+    shutdown: CancellationToken,
+    assigned: Latch,
+
+    fold: Fold,
+    /// Next offset to fold.
+    positions: HashMap<Partition, i64>,
+    /// What was committed last.
+    committed: HashMap<Partition, i64>,
+    dead: Vec<Pending>,
+    unflushed_results: u64,
+    unflushed_since: Option<Instant>,
+    newest_slot: Millis,
+
+    flush: Option<JoinHandle<FlushDone>>,
+    flush_not_before: Instant,
+    live: Option<JoinHandle<LiveDone>>,
+    live_not_before: Instant,
+    redis: redis::Watch,
+    hold: hold::Hold,
+    evicted: Instant,
+}
+
+impl Worker {
+    #[expect(clippy::too_many_arguments, reason = "the one place where the parts meet")]
+    pub fn new(
+        ctx: &Context,
+        settings: Settings,
+        clock: Arc<dyn Clock>,
+        store: Store,
+        cache: Cache,
+        consumer: GroupConsumer,
+        letters: DeadLetters,
+        metrics: Metrics,
+    ) -> Self {
+        let outcomes = Outcome::ALL.map(|outcome| metrics.results.with_label_values(&[outcome.as_str()]));
+        metrics.newest_slot_age.set(-1);
+        let now = Instant::now();
+        Self {
+            settings,
+            clock,
+            store,
+            cache,
+            consumer,
+            letters,
+            metrics,
+            outcomes,
+            shutdown: ctx.shutdown().clone(),
+            assigned: ctx.latch("kafka"),
+            fold: Fold::default(),
+            positions: HashMap::new(),
+            committed: HashMap::new(),
+            dead: Vec::new(),
+            unflushed_results: 0,
+            unflushed_since: None,
+            newest_slot: 0,
+            flush: None,
+            flush_not_before: now,
+            live: None,
+            live_not_before: now,
+            redis: redis::Watch::default(),
+            hold: hold::Hold::default(),
+            evicted: now,
+        }
+    }
+
+    pub async fn run(mut self) -> Result<(), Error> {
+        let mut tick = tokio::time::interval(TICK);
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let shutdown = self.shutdown.clone();
+        loop {
+            tokio::select! {
+                biased;
+                () = shutdown.cancelled() => break,
+                done = join(&mut self.live) => self.live_done(done?),
+                done = join(&mut self.flush) => self.flush_done(done?).await,
+                restored = self.redis.restored() => self.restore_done(restored?),
+                event = self.consumer.next(BATCH, LINGER) => self.event(event?).await?,
+                _ = tick.tick() => self.tick().await?,
+            }
+            self.start_live();
+            self.start_flush(false);
+        }
+        self.drain().await;
+        Ok(())
+    }
+
+    async fn event(&mut self, event: Event) -> Result<(), Error> {
+        match event {
+            // Offsets are Kafka's: what was committed, or the beginning of the log.
+            Event::Assigned(assignment) => {
+                assignment.start(HashMap::new());
+                self.assigned.set();
+            }
+            Event::Revoked(revocation) => {
+                if !revocation.is_lost() {
+                    self.flush_now().await;
+                }
+                self.hold.forget(revocation.partitions());
+                for partition in revocation.partitions() {
+                    self.positions.remove(partition);
+                    self.committed.remove(partition);
+                }
+                // What is not flushed yet stays and is merged later, beside the new owner.
+                revocation.done();
+            }
+            Event::Batch(batch) => {
+                self.fold_batch(batch);
+                self.govern();
+            }
+        }
+        Ok(())
+    }
+
+    fn fold_batch(&mut self, batch: Vec<Message>) {
+        let now = self.clock.now_ms();
+        let intake = Intake { now, retention_ms: self.settings.retention_ms };
+        let mut batch = batch.into_iter();
+        let mut good = 0;
+        while let Some(message) = batch.next() {
+            if self.hold.is_on() {
+                self.hold.keep(std::iter::once(message).chain(batch));
+                break;
+            }
+            if message.timestamp_ms > 0 {
+                #[expect(clippy::cast_precision_loss, reason = "milliseconds of a delay")]
+                self.metrics.delivery.observe((now - message.timestamp_ms).max(0) as f64 / 1000.0);
+            }
+            let partition = (Arc::clone(&message.topic), message.partition);
+            let next = message.offset + 1;
+            match intake.read(message.key.as_deref(), message.value.as_deref()) {
+                Ok(result) => {
+                    good += 1;
+                    self.newest_slot = self.newest_slot.max(result.slot);
+                    let outcome = if result.suspect { Outcome::Unknown } else { result.outcome };
+                    self.outcomes[usize::from(outcome.code())].inc();
+                    self.fold.apply(result, now);
+                    self.unflushed_results += 1;
+                }
+                Err(Rejected::TooOld) => {
+                    good += 1;
+                    self.metrics.too_old.inc();
+                }
+                Err(Rejected::Unreadable(reason)) => {
+                    self.letters.passed(std::mem::take(&mut good));
+                    match Pending::send(&self.letters, message, reason) {
+                        Ok(pending) => self.dead.push(pending),
+                        Err((message, error)) => {
+                            self.hold_back(message, &error);
+                            continue;
+                        }
+                    }
+                }
+            }
+            self.positions.insert(partition, next);
+        }
+        self.letters.passed(good);
+        self.unflushed_since.get_or_insert_with(Instant::now);
+    }
+
+    fn hold_back(&mut self, message: Message, error: &DeadLetterError) {
+        tracing::error!(%error, partition = message.partition, offset = message.offset, "the processor stops reading for a while");
+        self.assigned.unset();
+        self.hold.begin(message);
+    }
+
+    /// Reads on only while there is room and nothing is held back.
+    fn govern(&mut self) {
+        let full = self.fold.sizes().1 > MAX_BLOCKS;
+        let wanted = full || self.hold.is_on();
+        if let Err(error) = self.hold.pause(&self.consumer, wanted) {
+            tracing::warn!(%error, "partitions were not paused or resumed");
+        }
+    }
+
+    async fn tick(&mut self) -> Result<(), Error> {
+        let now = self.clock.now_ms();
+        if self.newest_slot > 0 {
+            self.metrics.newest_slot_age.set((now - self.newest_slot) / 1000);
+        }
+        if let Some(held) = self.hold.due() {
+            tracing::info!(records = held.len(), "the processor tries again what it held back");
+            self.assigned.set();
+            self.fold_batch(held);
+        }
+        self.govern();
+        if self.evicted.elapsed() > EVICT_EVERY && self.live.is_none() {
+            self.evicted = Instant::now();
+            self.fold.evict(now, now - IDLE_MS);
+        }
+        let (blocks, unflushed, unwritten) = self.fold.sizes();
+        for (gauge, value) in [(&self.metrics.blocks, blocks), (&self.metrics.unflushed, unflushed), (&self.metrics.unwritten, unwritten)] {
+            gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
+        }
+        self.watch_redis().await;
+        Ok(())
+    }
+
+    /// Everything durable, offsets committed, the group left.
+    async fn drain(mut self) {
+        self.write_live_now().await;
+        self.flush_now().await;
+        if let Err(error) = self.consumer.close(Duration::from_secs(5)).await {
+            tracing::warn!(%error, "the consumer group was not left cleanly");
+        }
+    }
+}
+
+/// Waits for a task if there is one, else for ever; takes it once it is done. Cancel-safe.
+async fn join<T>(task: &mut Option<JoinHandle<T>>) -> Result<T, Error> {
+    let Some(running) = task else { return std::future::pending().await };
+    let done = running.await;
+    *task = None;
+    done.map_err(Error::from)
+}

@@ -1,0 +1,105 @@
+//! Writing live state, and noticing that Redis lost it.
+
+use std::time::{Duration, Instant};
+
+use service::Error;
+use tokio::task::JoinHandle;
+
+use super::{Worker, join};
+use crate::live::{self, LiveDone};
+use crate::restore::{self, RestoreError};
+
+/// Blocks and latest results per write.
+const LIMIT: usize = 8000;
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+/// After a failed write the next waits this long.
+const RETRY: Duration = Duration::from_millis(500);
+const LAST_WRITE: Duration = Duration::from_secs(3);
+
+/// Which Redis we wrote to.
+#[derive(Default)]
+pub(super) struct Watch {
+    generation: Option<String>,
+    looked: Option<Instant>,
+    restore: Option<JoinHandle<Result<u64, RestoreError>>>,
+}
+
+impl Watch {
+    /// Waits for a restore under way.
+    pub async fn restored(&mut self) -> Result<Result<u64, RestoreError>, Error> {
+        join(&mut self.restore).await
+    }
+}
+
+impl Worker {
+    /// Starts a write if there is something to write and none is under way.
+    pub(super) fn start_live(&mut self) {
+        if self.live.is_some() || Instant::now() < self.live_not_before {
+            return;
+        }
+        let now = self.clock.now_ms();
+        let writes = self.fold.take_unwritten(now, LIMIT);
+        if !writes.is_empty() {
+            self.live = Some(tokio::spawn(live::write(self.cache.clone(), writes, now)));
+        }
+    }
+
+    pub(super) fn live_done(&mut self, done: LiveDone) {
+        if !done.settle(&mut self.fold, &self.metrics) {
+            self.live_not_before = Instant::now() + RETRY;
+        }
+    }
+
+    /// The last write of a drain; bounded. What does not get there comes from PostgreSQL.
+    pub(super) async fn write_live_now(&mut self) {
+        let work = async {
+            loop {
+                self.start_live();
+                if self.live.is_none() {
+                    break;
+                }
+                match join(&mut self.live).await {
+                    Ok(done) => self.live_done(done),
+                    Err(error) => tracing::error!(%error, "a live write panicked"),
+                }
+            }
+        };
+        if tokio::time::timeout(LAST_WRITE, work).await.is_err() {
+            tracing::warn!("live state was not written completely before the end");
+        }
+    }
+
+    /// Asks every two seconds whether Redis still holds what we wrote.
+    pub(super) async fn watch_redis(&mut self) {
+        if self.redis.looked.is_some_and(|at| at.elapsed() < LOOK_EVERY) {
+            return;
+        }
+        self.redis.looked = Some(Instant::now());
+        let (generation, complete) = match restore::look(&self.cache).await {
+            Ok(found) => found,
+            Err(error) => {
+                tracing::debug!(%error, "Redis does not answer");
+                return;
+            }
+        };
+        if self.redis.generation.as_ref().is_some_and(|known| *known != generation) {
+            tracing::warn!("Redis lost what it held; live state is written again");
+            self.metrics.restores.inc();
+            self.fold.forget_written();
+        }
+        if !complete && self.redis.restore.is_none() {
+            let work = restore::restore(self.store.clone(), self.cache.clone(), generation.clone(), self.clock.now_ms());
+            self.redis.restore = Some(tokio::spawn(work));
+        }
+        self.redis.generation = Some(generation);
+    }
+
+    #[expect(clippy::unused_self, reason = "beside its siblings in the loop")]
+    pub(super) fn restore_done(&mut self, restored: Result<u64, RestoreError>) {
+        match restored {
+            Ok(blocks) => tracing::info!(blocks, "live state was restored from PostgreSQL"),
+            // Tried again with the next look.
+            Err(error) => tracing::warn!(%error, "live state was not restored from PostgreSQL"),
+        }
+    }
+}

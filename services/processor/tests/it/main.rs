@@ -1,0 +1,8 @@
+//! The processor on real Kafka, PostgreSQL and Redis, each test in its own corner of them.
+
+#![expect(clippy::expect_used, clippy::panic, reason = "a test stops where it cannot go on")]
+
+mod dead_letters;
+mod once;
+mod restore;
+mod support;
