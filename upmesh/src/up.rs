@@ -79,7 +79,7 @@ async fn start_all(contexts: &[Context]) -> Result<(), Error> {
         let ctx = ctx.clone();
         match ctx.name() {
             "users" => started(ctx.name(), users::start(ctx.clone())).await?,
-            // "processor" => started(ctx.name(), processor::start(ctx.clone())).await?,
+            "processor" => started(ctx.name(), processor::start(ctx.clone())).await?,
             // "alerter" => started(ctx.name(), alerter::start(ctx.clone())).await?,
             "pinger" => started(ctx.name(), pinger::start(ctx.clone())).await?,
             "gateway" => started(ctx.name(), gateway::start(ctx.clone())).await?,
