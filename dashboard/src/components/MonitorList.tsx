@@ -110,10 +110,13 @@ function useRowKeys(items: readonly Item[], scrollTo: (item: number) => void) {
     const rows = items.filter((item) => item.kind === 'row').length
     const next = focused == null ? 0 : Math.min(rows - 1, Math.max(0, Number(focused) + by))
     scrollTo(items.findIndex((item) => item.kind === 'row' && item.index === next))
-    // The row may only be drawn once scrolled to.
-    requestAnimationFrame(() =>
-      document.querySelector<HTMLElement>(`[data-row="${next}"]`)?.focus({ preventScroll: true }),
-    )
+    const focus = () => {
+      const row = document.querySelector<HTMLElement>(`[data-row="${next}"]`)
+      row?.focus({ preventScroll: true })
+      return row !== null
+    }
+    // A row out of sight is only drawn once scrolled to.
+    if (!focus()) requestAnimationFrame(focus)
   }
   useShortcuts({ j: () => move(1), k: () => move(-1), ArrowDown: () => move(1), ArrowUp: () => move(-1) })
 }

@@ -1,14 +1,12 @@
 import { useQuery } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
-import { lazy, type ReactNode, Suspense, useEffect } from 'react'
+import { type ReactNode, useEffect } from 'react'
 
 import { countsQuery } from '#/api/queries.ts'
 import { IncidentsIcon, MonitorsIcon, SystemIcon } from '#/ui/icons.tsx'
+import { Account } from './Account.tsx'
 import { LiveMark } from './LiveMark.tsx'
 import { Logo } from './Logo.tsx'
-
-/** Menus bring a positioning library that the first paint does not need. */
-const UserMenu = lazy(() => import('./UserMenu.tsx').then((module) => ({ default: module.UserMenu })))
 
 const PAGES = [
   { to: '/', label: 'Monitors', icon: <MonitorsIcon />, exact: false },
@@ -24,9 +22,7 @@ export function Navigation({ onHelp }: { onHelp: () => void }) {
     <>
       <header className="sticky top-0 z-30 flex h-14 items-center justify-between border-b border-line bg-surface/90 px-4 backdrop-blur lg:hidden">
         <Brand />
-        <Suspense>
-          <UserMenu onHelp={onHelp} compact />
-        </Suspense>
+        <Account onHelp={onHelp} compact />
       </header>
 
       <div className="sticky top-0 hidden h-dvh flex-col border-r border-line bg-surface px-3 py-5 lg:flex">
@@ -40,9 +36,7 @@ export function Navigation({ onHelp }: { onHelp: () => void }) {
         </nav>
         <div className="mt-auto flex flex-col gap-2">
           <LiveMark />
-          <Suspense fallback={<span className="h-13" />}>
-            <UserMenu onHelp={onHelp} />
-          </Suspense>
+          <Account onHelp={onHelp} />
         </div>
       </div>
 

@@ -9,14 +9,16 @@ export function Menu({
   children,
   side = 'bottom',
   align = 'end',
+  defaultOpen = false,
 }: {
   trigger: ReactNode
   children: ReactNode
   side?: 'top' | 'bottom'
   align?: 'start' | 'end'
+  defaultOpen?: boolean
 }) {
   return (
-    <Radix.Root modal={false}>
+    <Radix.Root modal={false} defaultOpen={defaultOpen}>
       <Radix.Trigger asChild>{trigger}</Radix.Trigger>
       <Radix.Portal>
         <Radix.Content
