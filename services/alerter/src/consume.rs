@@ -33,6 +33,8 @@ const LINGER: Duration = Duration::from_millis(2);
 const COMMIT_EVERY: Duration = Duration::from_secs(5);
 /// No result of long ago for so long: whoever caught up (a pinger's spool, ourselves) is done.
 const QUIET: Duration = Duration::from_secs(3);
+/// Nothing is held longer, however far behind we seem: a pinger's clock may be wrong.
+const HOLD: Duration = Duration::from_mins(2);
 /// Every verdict is written again this often.
 const SHOW_EVERY: Duration = Duration::from_secs(30);
 
@@ -186,7 +188,7 @@ impl Loop {
     async fn tick(&mut self) -> Result<(), service::Error> {
         self.acknowledgements().await?;
         self.caught_up();
-        if self.last_commit.elapsed() >= COMMIT_EVERY && (self.desk.is_dirty() || !self.released.is_empty()) {
+        if !self.released.is_empty() || (self.last_commit.elapsed() >= COMMIT_EVERY && self.desk.is_dirty()) {
             self.commit().await?;
         }
         self.judge.metrics.states.set(i64::try_from(self.desk.len()).unwrap_or(i64::MAX));
@@ -209,10 +211,10 @@ impl Loop {
     /// Partitions whose log is read to its end are in the present.
     fn caught_up(&mut self) {
         let lag = self.consumer.lag();
-        for partition in self.desk.catching_up() {
+        for (partition, since) in self.desk.catching_up() {
             let behind = lag.iter().find(|((topic, n), _)| *n == partition && **topic == *self.judge.topic).map(|(_, lag)| *lag);
             let settled = self.behind.get(&partition).is_none_or(|at| at.elapsed() > QUIET);
-            if behind == Some(0) && settled {
+            if (behind == Some(0) && settled) || since.elapsed() > HOLD {
                 self.present(partition);
             }
         }

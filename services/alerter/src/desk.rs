@@ -1,8 +1,9 @@
 //! The cases under judgement: one per monitor, by partition, in memory. Written to PostgreSQL with the
 //! offset that led to them.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::time::Instant;
 
 use model::alerting::{Folded, MonitorState, Note, Policy, Shown, Transition, acknowledge, close, fold, shown};
 use model::{CheckResult, IncidentId, Millis, Monitor, MonitorId};
@@ -19,8 +20,8 @@ struct Held {
     next_offset: i64,
     /// Everything before is committed.
     committed: i64,
-    /// Behind: what is decided now is announced once this is over.
-    catching_up: bool,
+    /// Behind since then: what is decided now is announced once this is over.
+    catching_up: Option<Instant>,
 }
 
 /// One monitor's case.
@@ -28,7 +29,7 @@ struct Held {
 struct Case {
     state: MonitorState,
     partition: i32,
-    policy: Option<(i64, Policy)>,
+    policy: Option<(i64, Arc<Policy>)>,
     /// The monitor as it was last known; after a deletion the only one who knows its name.
     monitor: Option<Arc<Monitor>>,
     /// What PostgreSQL holds was steady, and when it was written.
@@ -41,12 +42,12 @@ impl Case {
         Self { state: MonitorState::default(), partition, policy: None, monitor: None, written: None, shown: None }
     }
 
-    fn policy_for(&mut self, monitor: &Arc<Monitor>) -> Policy {
+    fn policy_for(&mut self, monitor: &Arc<Monitor>) -> Arc<Policy> {
         match &self.policy {
-            Some((revision, policy)) if *revision == monitor.revision => policy.clone(),
+            Some((revision, policy)) if *revision == monitor.revision => Arc::clone(policy),
             _ => {
-                let policy = Policy::of(monitor);
-                self.policy = Some((monitor.revision, policy.clone()));
+                let policy = Arc::new(Policy::of(monitor));
+                self.policy = Some((monitor.revision, Arc::clone(&policy)));
                 self.monitor = Some(Arc::clone(monitor));
                 policy
             }
@@ -83,7 +84,8 @@ impl Desk {
     /// Partitions are ours from now on, with the states committed for them.
     pub fn open(&mut self, taken: Vec<TakenPartition>, states: Vec<StoredState>) {
         for one in taken {
-            let held = Held { epoch: one.epoch, next_offset: one.next_offset, committed: one.next_offset, catching_up: true };
+            let held =
+                Held { epoch: one.epoch, next_offset: one.next_offset, committed: one.next_offset, catching_up: Some(Instant::now()) };
             self.partitions.insert(one.partition, held);
         }
         self.restore(states);
@@ -140,13 +142,17 @@ impl Desk {
     /// Whether a partition lags behind the present.
     pub fn set_catching_up(&mut self, partition: i32, catching_up: bool) -> bool {
         match self.partitions.get_mut(&partition) {
-            Some(held) => std::mem::replace(&mut held.catching_up, catching_up) != catching_up,
-            None => false,
+            Some(held) if held.catching_up.is_some() != catching_up => {
+                held.catching_up = catching_up.then(Instant::now);
+                true
+            }
+            _ => false,
         }
     }
 
-    pub fn catching_up(&self) -> BTreeSet<i32> {
-        self.partitions.iter().filter(|(_, held)| held.catching_up).map(|(partition, _)| *partition).collect()
+    /// Partitions that lag behind, and since when.
+    pub fn catching_up(&self) -> Vec<(i32, Instant)> {
+        self.partitions.iter().filter_map(|(partition, held)| Some((*partition, held.catching_up?))).collect()
     }
 
     /// Judges one result.
@@ -201,7 +207,7 @@ impl Desk {
 
     fn decided(&self, monitor: MonitorId, settings: Option<Arc<Monitor>>, transition: Transition) -> Option<Decided> {
         let partition = self.cases.get(&monitor)?.partition;
-        let held = self.partitions.get(&partition).is_some_and(|held| held.catching_up);
+        let held = self.partitions.get(&partition).is_some_and(|held| held.catching_up.is_some());
         Some(Decided { monitor, settings, partition, transition, traceparent: None, held })
     }
 

@@ -11,8 +11,10 @@ use tokio::time::Instant;
 
 use super::{Loop, QUIET};
 
-/// A result of a check longer ago was judged late: we are catching up.
-const BEHIND_MS: Millis = 120_000;
+/// A result that lay so long before it was produced comes from a pinger's spool.
+const SPOOLED_MS: Millis = 120_000;
+/// A record that lay so long in the log waited for us. More than clocks usually differ.
+const WAITED_MS: Millis = 300_000;
 /// A slot may lie so far in the future by the skew of a pinger's clock.
 const SKEW_MS: Millis = 60_000;
 /// How long a batch waits for users to tell of a monitor that is new to us.
@@ -69,7 +71,8 @@ impl Loop {
 
     fn judge_one(&mut self, message: &Message, result: &CheckResult, monitor: &Arc<Monitor>, now: Millis) -> Option<crate::desk::Decided> {
         let behind = now - result.started_at;
-        if behind > BEHIND_MS && result.outcome.is_verdict() {
+        let spooled = message.timestamp_ms - result.started_at > SPOOLED_MS;
+        if (spooled || now - message.timestamp_ms > WAITED_MS) && result.outcome.is_verdict() {
             // An outage of ours or of a pinger's way to the log: what it decides is announced at its end.
             self.desk.set_catching_up(message.partition, true);
             self.behind.insert(message.partition, Instant::now());

@@ -7,6 +7,7 @@ use directory::wire::Channel;
 use model::{ChannelId, Millis};
 use store::incidents::{ClaimedDelivery, Settlement};
 use tokio::time::Instant;
+use tracing::Instrument;
 use uuid::Uuid;
 
 use super::{Sender, in_one};
@@ -53,7 +54,11 @@ impl Sender {
     async fn send(&self, channel: &Arc<Channel>, known_id: Option<String>, batch: &[&ClaimedDelivery]) -> Option<Instant> {
         let notices: Vec<Notice> = batch.iter().map(|delivery| Notice::of(delivery)).collect();
         let kind = channel.settings.kind();
-        match self.channels.send(channel, &notices, known_id).await {
+        let span = tracing::info_span!("deliver", channel = kind, deliveries = batch.len());
+        if let [ClaimedDelivery { traceparent: Some(parent), .. }] = batch {
+            kafka::set_parent(&span, parent);
+        }
+        match self.channels.send(channel, &notices, known_id).instrument(span).await {
             Ok(sent) => {
                 let now = self.clock.now_ms();
                 for delivery in batch {

@@ -96,6 +96,13 @@ impl Mesh {
         self.monitors()[n].id
     }
 
+    /// Another log under the same services, as when the embedded broker starts anew.
+    pub fn use_log(&mut self, brokers: &str) {
+        self.env.insert("KAFKA_BROKERS".to_owned(), brokers.to_owned());
+        self.env.insert("KAFKA_FETCH_WAIT_MS".to_owned(), "50".to_owned());
+        self.producer = Producer::new(&KafkaConfig::new(brokers, "test")).expect("a producer");
+    }
+
     /// Changes a monitor as users would; the alerter is told through the topic of changes.
     pub async fn change(&self, id: MonitorId, change: impl FnOnce(&mut Monitor)) {
         {

@@ -77,6 +77,66 @@ async fn a_log_read_again_from_its_beginning_tells_nothing_new() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_log_that_starts_anew_is_judged_from_its_beginning() {
+    let mut mesh = Mesh::new(1, 1, Told::SlackWebhook).await;
+    let specs = mesh.stack.topics().specs(1);
+    let log = kafka::EmbeddedBroker::start(&specs).expect("a broker");
+    mesh.use_log(log.bootstrap_servers());
+    let first = mesh.alerter();
+    for outcome in [Up, Up, Down] {
+        mesh.all(outcome).await;
+    }
+    eventually("three results are committed", LONG, async || {
+        (mesh.count("SELECT coalesce(sum(next_offset), 0)::bigint FROM consumer_offsets").await == 3).then_some(())
+    })
+    .await;
+    first.kill();
+    drop(log);
+    let log = kafka::EmbeddedBroker::start(&specs).expect("another broker");
+    mesh.use_log(log.bootstrap_servers());
+    // The new log is shorter than the old one's offset; the second failure in a row is its first record.
+    mesh.all(Down).await;
+    let _second = mesh.alerter();
+    mesh.slack.wait_taken(1, LONG).await;
+    eventually("its offset is the new log's", LONG, async || {
+        (mesh.count("SELECT coalesce(sum(next_offset), 0)::bigint FROM consumer_offsets").await == 1).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn cut_connections_to_postgresql_lose_and_repeat_nothing() {
+    let mut mesh = Mesh::new(10, 2, Told::Webhook).await;
+    let alerter = mesh.alerter();
+    let cut = async |mesh: &Mesh| {
+        for _ in 0..40 {
+            mesh.count(
+                "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+                 WHERE datname = current_database() AND application_name = 'alerter'",
+            )
+            .await;
+            tokio::time::sleep(Duration::from_millis(25)).await;
+        }
+    };
+    for outcome in [Down, Down, Up, Up] {
+        mesh.all(outcome).await;
+        cut(&mesh).await;
+    }
+    eventually("all is told", Duration::from_mins(1), async || {
+        (mesh.count("SELECT count(*) FROM deliveries WHERE state IN ('sent', 'folded')").await == 20).then_some(())
+    })
+    .await;
+    assert_eq!(mesh.count("SELECT count(*) FROM alerts").await, 20);
+    // A message whose end could not be recorded may come again, flagged, under the same id; a webhook drops it by that.
+    let mut ids: Vec<String> = mesh.slack.taken().iter().map(|post| post.header("webhook-id").expect("an id").to_owned()).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    let folded = mesh.count("SELECT count(*) FROM deliveries WHERE state = 'folded'").await;
+    assert_eq!(i64::try_from(ids.len()).expect("few"), 20 - folded);
+    alerter.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_emptied_redis_gets_its_verdicts_back_and_changes_no_incident() {
     let mut mesh = Mesh::new(2, 1, Told::SlackWebhook).await;
     let _alerter = mesh.alerter();
