@@ -47,7 +47,7 @@ pub async fn measure(suite: &mut Suite) -> Result<()> {
 
     let one_paths: Vec<String> = ids.iter().map(|id| format!("/api/monitors/{id}")).collect();
     let bare_paths: Vec<String> = (0..100).map(|n| format!("/one/{n}")).collect();
-    let list = vec![format!("/api/monitors?limit={}", ids.len())];
+    let list = vec![format!("/api/status?limit={}", ids.len())];
     let many = vec!["/many".to_owned()];
     let token = api.token().to_owned();
     let (mut one, mut page, mut tail) = (Pairs::default(), Pairs::default(), Vec::new());

@@ -28,7 +28,8 @@ pub(crate) struct Parts {
     pub directory: Directory,
     pub sessions: Sessions,
     pub catalog: Catalog,
-    pub flights: Flights,
+    pub pages: Flights,
+    pub singles: Flights,
     pub hub: Hub,
     pub logins: LoginLimit,
     pub shutdown: CancellationToken,
@@ -81,8 +82,14 @@ impl App {
         &self.0.catalog
     }
 
-    pub(crate) fn flights(&self) -> &Flights {
-        &self.0.flights
+    /// Shared answers about pages of monitors.
+    pub(crate) fn pages(&self) -> &Flights {
+        &self.0.pages
+    }
+
+    /// Shared answers about single monitors.
+    pub(crate) fn singles(&self) -> &Flights {
+        &self.0.singles
     }
 
     pub(crate) fn hub(&self) -> &Hub {

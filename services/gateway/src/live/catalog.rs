@@ -40,7 +40,7 @@ impl Entry {
 struct Inner {
     places: HashMap<MonitorId, (WorkspaceId, Position)>,
     workspaces: HashMap<WorkspaceId, BTreeMap<Position, Entry>>,
-    /// Grows with every change of configuration.
+    /// Grows with every change of configuration and of a judged state.
     edition: u64,
 }
 
@@ -183,11 +183,18 @@ impl Catalog {
 
     /// The alerter's newer verdict. Says whose it is.
     pub(crate) fn judged(&self, id: MonitorId, verdict: Shown) -> Option<WorkspaceId> {
-        self.entry(id, |entry| {
+        let mut changed = false;
+        let workspace = self.entry(id, |entry| {
             if entry.verdict.as_ref().is_none_or(|known| known.slot <= verdict.slot) {
+                changed = entry.verdict.as_ref().is_none_or(|known| (known.state, known.incident) != (verdict.state, verdict.incident));
                 entry.verdict = Some(verdict);
             }
-        })
+        });
+        if changed {
+            // Whoever hears of it and asks must not be given an answer from before.
+            self.write(|inner| inner.edition += 1);
+        }
+        workspace
     }
 
     /// What Redis holds of a monitor, in place of what was known.

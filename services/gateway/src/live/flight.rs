@@ -19,9 +19,12 @@ use tokio::sync::OnceCell;
 use crate::error::ApiResult;
 
 /// How long an answer may be given again, counted from the moment its computation began.
-const KEEP: Duration = Duration::from_millis(500);
+const KEEP_PAGES: Duration = Duration::from_millis(500);
+const KEEP_SINGLES: Duration = Duration::from_millis(200);
 /// Answers kept at once; beyond, the old ones go first, and then new ones are not kept.
-const MAX_KEPT: usize = 512;
+/// A page has up to 600 kB, a single monitor 8 kB.
+const MAX_PAGES: usize = 96;
+const MAX_SINGLES: usize = 4096;
 /// Smaller bodies are not worth compressing.
 const MIN_GZIP: usize = 1024;
 
@@ -29,7 +32,7 @@ const MIN_GZIP: usize = 1024;
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct FlightKey {
     pub workspace: WorkspaceId,
-    /// Edition of the configuration: a change makes every older answer unreachable.
+    /// Edition of configuration and verdicts: a change makes every older answer unreachable.
     pub edition: u64,
     /// The route and its parameters.
     pub question: String,
@@ -82,10 +85,23 @@ struct Flight {
 }
 
 /// The answers under way or just given.
-#[derive(Default)]
-pub(crate) struct Flights(Mutex<HashMap<FlightKey, Arc<Flight>>>);
+pub(crate) struct Flights {
+    kept: Mutex<HashMap<FlightKey, Arc<Flight>>>,
+    max: usize,
+    keep: Duration,
+}
 
 impl Flights {
+    /// For pages of monitors.
+    pub(crate) fn pages() -> Self {
+        Self { kept: Mutex::default(), max: MAX_PAGES, keep: KEEP_PAGES }
+    }
+
+    /// For single monitors.
+    pub(crate) fn singles() -> Self {
+        Self { kept: Mutex::default(), max: MAX_SINGLES, keep: KEEP_SINGLES }
+    }
+
     /// The answer to `key`, computed by at most one reader at a time. A failure is not kept.
     pub(crate) async fn get<F, Fut>(&self, key: FlightKey, compute: F) -> ApiResult<Arc<Answer>>
     where
@@ -97,15 +113,15 @@ impl Flights {
     }
 
     fn join(&self, key: FlightKey) -> Arc<Flight> {
-        let mut flights = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(flight) = flights.get(&key).filter(|flight| flight.began.elapsed() < KEEP) {
+        let mut flights = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(flight) = flights.get(&key).filter(|flight| flight.began.elapsed() < self.keep) {
             return Arc::clone(flight);
         }
-        if flights.len() >= MAX_KEPT {
-            flights.retain(|_, flight| flight.began.elapsed() < KEEP);
+        if flights.len() >= self.max {
+            flights.retain(|_, flight| flight.began.elapsed() < self.keep);
         }
         let flight = Arc::new(Flight { began: Instant::now(), cell: OnceCell::new() });
-        if flights.len() < MAX_KEPT {
+        if flights.len() < self.max {
             flights.insert(key, Arc::clone(&flight));
         }
         flight
@@ -126,7 +142,7 @@ mod tests {
 
     #[tokio::test]
     async fn concurrent_readers_share_one_computation_and_workspaces_do_not() {
-        let (flights, computed) = (Flights::default(), AtomicUsize::new(0));
+        let (flights, computed) = (Flights::pages(), AtomicUsize::new(0));
         let ask = |workspace: u128| {
             let computed = &computed;
             flights.get(key(workspace, "list"), move || async move {
@@ -145,13 +161,13 @@ mod tests {
 
     #[tokio::test]
     async fn a_failure_is_not_kept_and_an_answer_ages() {
-        let flights = Flights::default();
+        let flights = Flights::pages();
         let failed = flights.get(key(1, "list"), || async { Err(crate::error::ApiError::no_monitor()) }).await;
         assert!(failed.is_err());
         let first = flights.get(key(1, "list"), || async { Answer::json(&1) }).await.expect("an answer");
         let again = flights.get(key(1, "list"), || async { Answer::json(&2) }).await.expect("an answer");
         assert_eq!(first.plain, again.plain);
-        tokio::time::sleep(KEEP).await;
+        tokio::time::sleep(KEEP_PAGES).await;
         let later = flights.get(key(1, "list"), || async { Answer::json(&2) }).await.expect("an answer");
         assert_eq!(&later.plain[..], b"2");
     }

@@ -11,6 +11,6 @@ mod view;
 pub(crate) use catalog::{Catalog, Position, Selection};
 pub(crate) use flight::{Flights, accepts_gzip, compress};
 pub(crate) use follow::{follow_configuration, refresh_states};
-pub(crate) use page::{list, one, statuses};
+pub(crate) use page::{list, one, shared_one, statuses};
 pub(crate) use read::{LiveRow, With, rows};
 pub(crate) use status::{Seen, status};

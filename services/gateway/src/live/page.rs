@@ -44,7 +44,7 @@ pub(crate) async fn list(app: &App, workspace: WorkspaceId, selection: Selection
         let next_cursor = selected.next.as_ref().and_then(Cursor::encode);
         Answer::json(&MonitorPage { monitors, next_cursor, counts: app.catalog().counts(workspace, now), as_of, stale })
     };
-    app.flights().get(key, compute).await
+    app.pages().get(key, compute).await
 }
 
 /// The workspace's monitors with their states alone.
@@ -58,7 +58,14 @@ pub(crate) async fn statuses(app: &App, workspace: WorkspaceId, selection: Selec
         let next_cursor = selected.next.as_ref().and_then(Cursor::encode);
         Answer::json(&StatusPage { monitors, next_cursor, counts: app.catalog().counts(workspace, now), as_of, stale })
     };
-    app.flights().get(key, compute).await
+    app.pages().get(key, compute).await
+}
+
+/// One monitor as an answer that others may share.
+pub(crate) async fn shared_one(app: &App, monitor: &Arc<Monitor>) -> ApiResult<Arc<Answer>> {
+    let question = format!("{} {}", monitor.id, monitor.revision);
+    let key = FlightKey { workspace: monitor.workspace, edition: app.catalog().edition(), question };
+    app.singles().get(key, || async { Answer::json(&one(app, monitor).await) }).await
 }
 
 /// One monitor with all that is shown of it.

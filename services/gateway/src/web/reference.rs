@@ -22,7 +22,8 @@ pub(crate) async fn reference() -> Response {
 const PAGE: &str = "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\">\
     <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"><title>Upmesh API</title></head><body>\
     <script id=\"api-reference\" data-url=\"/doc\" \
-    data-configuration=\"{&quot;withDefaultFonts&quot;:false,&quot;telemetry&quot;:false,&quot;hideClientButton&quot;:true}\"></script>\
+    data-configuration=\"{&quot;withDefaultFonts&quot;:false,&quot;telemetry&quot;:false,&quot;hideClientButton&quot;:true,\
+    &quot;showDeveloperTools&quot;:&quot;never&quot;,&quot;agent&quot;:{&quot;disabled&quot;:true},&quot;mcp&quot;:{&quot;disabled&quot;:true}}\"></script>\
     <script src=\"/reference/standalone.js\"></script></body></html>";
 
 const NOT_BUILT: &str = "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>Upmesh API</title>\

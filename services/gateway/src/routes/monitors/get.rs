@@ -1,7 +1,8 @@
 //! `GET /api/monitors/{id}`.
 
-use axum::Json;
 use axum::extract::State;
+use axum::response::Response;
+use http::HeaderMap;
 use model::MonitorId;
 
 use super::written;
@@ -22,7 +23,7 @@ use crate::live;
     responses((status = 200, description = "The monitor", body = MonitorView)),
     security(("cookie" = []), ("bearer" = [])),
 )]
-pub(crate) async fn get(State(app): State<App>, caller: Caller, Id(id): Id<MonitorId>) -> ApiResult<Json<MonitorView>> {
+pub(crate) async fn get(State(app): State<App>, caller: Caller, Id(id): Id<MonitorId>, headers: HeaderMap) -> ApiResult<Response> {
     let monitor = written::find(&app, caller.workspace(), id).await?;
-    Ok(Json(live::one(&app, &monitor).await))
+    Ok(live::shared_one(&app, &monitor).await?.respond(&headers))
 }
