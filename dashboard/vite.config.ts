@@ -6,7 +6,7 @@ import { mockBackend } from './mock-api/plugin.ts'
 
 /** The policy the gateway serves the dashboard with; `vite preview` sends it too, so that tests meet it. */
 const contentSecurityPolicy =
-  "default-src 'self'; img-src 'self' data:; style-src 'self'; script-src 'self'; connect-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+  "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 
 /** Where the gateway listens; without it, dev and preview answer from the mock backend. */
 const gateway = process.env.UPMESH_GATEWAY

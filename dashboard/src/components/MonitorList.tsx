@@ -1,5 +1,5 @@
 import { useWindowVirtualizer } from '@tanstack/react-virtual'
-import { useEffect, useLayoutEffect, useRef, useState } from 'react'
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from 'react'
 
 import type { MonitorView } from '#/api/schema.d.ts'
 import { cn } from '#/lib/cn.ts'
@@ -38,7 +38,7 @@ function flatten(sections: readonly Section[]): Item[] {
 
 /** Draws only the rows in sight, so that ten thousand monitors scroll like ten. */
 export function MonitorList({ sections, onEnd }: Props) {
-  const items = flatten(sections)
+  const items = useMemo(() => flatten(sections), [sections])
   const list = useRef<HTMLDivElement>(null)
   const [offset, setOffset] = useState(0)
   useLayoutEffect(() => {

@@ -124,6 +124,11 @@ function Plot({ buckets, stale, label }: { buckets: readonly Bucket[]; stale: bo
         <div className="mt-2" style={{ paddingLeft: GUTTER }}>
           {plotWidth > 0 && <TimelineStrip buckets={buckets} width={plotWidth} active={active} />}
         </div>
+        {buckets.every((bucket) => bucket.max_us == null) && (
+          <p className="absolute inset-x-0 top-24 text-center text-sm text-ink-faint">
+            No answer in this window yet.
+          </p>
+        )}
         {active !== undefined && plotWidth > 0 && (
           <span
             aria-hidden="true"

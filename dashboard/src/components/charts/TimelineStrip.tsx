@@ -156,7 +156,7 @@ export function TimelineLegend({ buckets }: { buckets: readonly Bucket[] }) {
   const totals = OUTCOMES.map((outcome) => ({
     outcome,
     total: buckets.reduce((sum, bucket) => sum + bucket[outcome], 0),
-  })).filter(({ outcome, total }) => total > 0 || outcome === 'up')
+  })).filter(({ total }) => total > 0)
   return (
     <ul className="flex flex-wrap gap-x-5 gap-y-1.5 text-xs text-ink-soft">
       {totals.map(({ outcome, total }) => (

@@ -27,7 +27,7 @@ export function MonitorsPage() {
   const troubled = useTroubled(counts, !isFiltered)
   useTitle(counts?.down ? `(${counts.down} down) Monitors` : 'Monitors')
 
-  const loaded = list.data?.pages.flatMap((page) => page.monitors)
+  const loaded = useMemo(() => list.data?.pages.flatMap((page) => page.monitors), [list.data])
   const sections = useMemo(() => group(loaded ?? [], troubled, isFiltered), [loaded, troubled, isFiltered])
   const { hasNextPage, isFetchingNextPage, fetchNextPage } = list
   const onEnd = useCallback(() => {
