@@ -1,44 +1,33 @@
 //! `monitoring-results`: key = monitor id, value = one check's result.
 
+mod wire;
+
 use model::CheckResult;
-use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::decode::{DecodeError, open};
+use wire::{In, Out};
 
 const VERSION: u32 = 1;
 
 /// A slot lies between 2020 and 2100; anything else is a broken writer's clock.
 const SLOTS: std::ops::Range<i64> = 1_577_836_800_000..4_102_444_800_000;
 
-#[derive(Serialize)]
-struct Out<'a> {
-    v: u32,
-    id: Uuid,
-    #[serde(flatten)]
-    result: &'a CheckResult,
-}
-
-#[derive(Deserialize)]
-struct In {
-    id: Uuid,
-    #[serde(flatten)]
-    result: CheckResult,
-}
-
 /// The record's value.
 pub fn encode_result(result: &CheckResult) -> Result<Vec<u8>, serde_json::Error> {
-    serde_json::to_vec(&Out { v: VERSION, id: result.id(), result })
+    serde_json::to_vec(&Out::of(result))
 }
 
 /// Reads and judges a record. `key` must be the monitor's id, as the partition depends on it.
 pub fn decode_result(key: Option<&[u8]>, value: Option<&[u8]>) -> Result<CheckResult, DecodeError> {
-    let In { id, result } = serde_json::from_slice(open(value, VERSION)?)?;
+    let (id, result) = serde_json::from_slice::<In>(open(value, VERSION)?)?.split();
     let invalid = |message: &str| Err(DecodeError::Invalid(message.to_owned()));
     if id != result.id() {
         return invalid("the id is not the one of (monitor, region, slot)");
     }
-    if key.is_none_or(|key| key != result.monitor.to_string().as_bytes()) {
+    let mut monitor = Uuid::encode_buffer();
+    let monitor = result.monitor.0.hyphenated().encode_lower(&mut monitor);
+    if key != Some(monitor.as_bytes()) {
         return invalid("the key is not the monitor's id");
     }
     if !SLOTS.contains(&result.slot) {
