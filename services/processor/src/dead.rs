@@ -16,12 +16,12 @@ pub(crate) struct Pending {
 
 impl Pending {
     /// Sends a record away. `Err` gives it back where so many are unreadable that we are the likelier fault.
-    pub fn send(letters: &DeadLetters, message: Message, reason: String) -> Result<Self, (Message, DeadLetterError)> {
+    pub fn send(letters: &DeadLetters, message: Message, reason: String) -> Result<Self, Box<(Message, DeadLetterError)>> {
         match letters.send(&message, &reason) {
             Ok(ack) => Ok(Self { message, reason, ack: Some(ack) }),
             // Not even queued: the next flush tries again.
             Err(DeadLetterError::Send(SendError::QueueFull(_) | SendError::Kafka(_))) => Ok(Self { message, reason, ack: None }),
-            Err(error) => Err((message, error)),
+            Err(error) => Err(Box::new((message, error))),
         }
     }
 

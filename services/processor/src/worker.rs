@@ -193,7 +193,8 @@ impl Worker {
                     self.letters.passed(std::mem::take(&mut good));
                     match Pending::send(&self.letters, message, reason) {
                         Ok(pending) => self.dead.push(pending),
-                        Err((message, error)) => {
+                        Err(held) => {
+                            let (message, error) = *held;
                             self.hold_back(message, &error);
                             continue;
                         }

@@ -30,11 +30,13 @@ pub struct Revocation {
     lost: bool,
 }
 
+type MakeAnswer = fn(u64, HashMap<Partition, i64>) -> Answer;
+
 struct Ticket {
     inbox: Weak<Inbox>,
     id: u64,
     partitions: Vec<Partition>,
-    answer: Option<fn(u64, HashMap<Partition, i64>) -> Answer>,
+    answer: Option<MakeAnswer>,
 }
 
 impl std::fmt::Debug for Ticket {
@@ -75,7 +77,7 @@ impl Assignment {
 
 impl Revocation {
     pub(super) fn new(inbox: &Arc<Inbox>, id: u64, partitions: Vec<Partition>, lost: bool) -> Self {
-        let answer: fn(u64, HashMap<Partition, i64>) -> Answer = |id, _| Answer::Done(id);
+        let answer: MakeAnswer = |id, _| Answer::Done(id);
         Self { ticket: Ticket { inbox: Arc::downgrade(inbox), id, partitions, answer: Some(answer) }, lost }
     }
 

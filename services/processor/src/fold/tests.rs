@@ -28,6 +28,12 @@ fn result(monitor: u128, region: &str, slot: Millis, outcome: Outcome, latency_u
     }
 }
 
+fn apply_all(fold: &mut Fold, results: Vec<CheckResult>) {
+    for result in results {
+        fold.apply(result, HOUR);
+    }
+}
+
 fn flushed(fold: &mut Fold) -> Vec<(BlockKey, Vec<u8>)> {
     let mut blocks: Vec<_> = fold.take_unflushed().into_iter().map(|block| (block.key, block.block.encode())).collect();
     blocks.sort();
@@ -56,7 +62,7 @@ fn results() -> Vec<CheckResult> {
 fn order_and_repetition_change_nothing() {
     let in_order = {
         let mut fold = Fold::default();
-        results().into_iter().for_each(|result| fold.apply(result, HOUR));
+        apply_all(&mut fold, results());
         (flushed(&mut fold), latest(&mut fold))
     };
     let mut mixed = results();
@@ -65,7 +71,7 @@ fn order_and_repetition_change_nothing() {
         mixed.swap(i, (i * 7919 + 13) % (i + 1));
     }
     let mut fold = Fold::default();
-    mixed.into_iter().for_each(|result| fold.apply(result, HOUR));
+    apply_all(&mut fold, mixed);
     assert_eq!(in_order.0, flushed(&mut fold));
     assert_eq!(in_order.1, latest(&mut fold));
     assert_eq!(in_order.0.len(), 5 * 2 * 2);
@@ -142,9 +148,11 @@ fn old_hours_are_history_only_and_their_newest_result_is_still_shown() {
 #[test]
 fn an_emptied_redis_gets_everything_again() {
     let mut fold = Fold::default();
-    results().into_iter().for_each(|result| fold.apply(result, HOUR));
+    apply_all(&mut fold, results());
     let writes = fold.take_unwritten(HOUR, usize::MAX);
-    writes.iter().for_each(|write| fold.written(write));
+    for write in &writes {
+        fold.written(write);
+    }
     assert!(fold.take_unwritten(HOUR, usize::MAX).is_empty());
     fold.forget_written();
     let mut again = fold.take_unwritten(HOUR, usize::MAX);

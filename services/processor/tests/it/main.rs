@@ -1,6 +1,6 @@
 //! The processor on real Kafka, PostgreSQL and Redis, each test in its own corner of them.
 
-#![expect(clippy::expect_used, clippy::panic, reason = "a test stops where it cannot go on")]
+#![expect(clippy::expect_used, reason = "a test stops where it cannot go on")]
 
 mod dead_letters;
 mod once;

@@ -102,8 +102,8 @@ fn the_worse_verdict_and_the_lower_latency_stand() {
 /// The format is for ever: blocks of version 1 lie in databases.
 #[test]
 fn version_1_reads_as_it_was_written() {
-    let block: Block = (0..60)
-        .map(|n| Entry::new(n * 60_000 + 1_234, if n == 30 { Outcome::Down } else { Outcome::Up }, Some(20_000 + (n as u32 % 7) * 400)))
+    let block: Block = (0_u32..60)
+        .map(|n| Entry::new(i64::from(n) * 60_000 + 1_234, if n == 30 { Outcome::Down } else { Outcome::Up }, Some(20_000 + (n % 7) * 400)))
         .collect();
     let hex = block.encode().iter().fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"));
     insta::assert_snapshot!(hex);
