@@ -80,7 +80,7 @@ async fn start_all(contexts: &[Context]) -> Result<(), Error> {
         match ctx.name() {
             "users" => started(ctx.name(), users::start(ctx.clone())).await?,
             "processor" => started(ctx.name(), processor::start(ctx.clone())).await?,
-            // "alerter" => started(ctx.name(), alerter::start(ctx.clone())).await?,
+            "alerter" => started(ctx.name(), alerter::start(ctx.clone())).await?,
             "pinger" => started(ctx.name(), pinger::start(ctx.clone())).await?,
             "gateway" => started(ctx.name(), gateway::start(ctx.clone())).await?,
             name => started(name, std::future::ready(Ok::<(), Error>(()))).await?,
