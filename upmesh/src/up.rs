@@ -83,7 +83,7 @@ async fn start_all(contexts: &[Context]) -> Result<(), Error> {
             "alerter" => started(ctx.name(), alerter::start(ctx.clone())).await?,
             "pinger" => started(ctx.name(), pinger::start(ctx.clone())).await?,
             "gateway" => started(ctx.name(), gateway::start(ctx.clone())).await?,
-            name => started(name, std::future::ready(Ok::<(), Error>(()))).await?,
+            name => return Err(Error::msg(format!("{name} is no service"))),
         }
     }
     Ok(())

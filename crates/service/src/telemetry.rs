@@ -16,7 +16,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 use crate::{Env, Error, logs};
 
 /// Quiet where libraries are chatty; `RUST_LOG` replaces it.
-const DEFAULT_FILTER: &str = "info,rdkafka=warn,sqlx=warn,hyper=warn,reqwest=warn,opentelemetry=warn";
+const DEFAULT_FILTER: &str = "info,rdkafka=warn,sqlx=warn,hyper=warn,reqwest=warn,opentelemetry=warn,tokio_cron_scheduler=warn";
 const EXPORT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Ends with the process; [`Telemetry::shutdown`] sends the spans that wait.

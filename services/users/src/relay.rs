@@ -35,7 +35,12 @@ impl Relay {
 
     pub(crate) async fn run(self, shutdown: CancellationToken) {
         loop {
-            match self.carry().await {
+            let carried = tokio::select! {
+                // What was sent and not acknowledged is sent again: readers take repeats.
+                () = shutdown.cancelled() => break,
+                carried = self.carry() => carried,
+            };
+            match carried {
                 Ok(true) => continue,
                 Ok(false) => self.waiting.set(0),
                 Err(error) => tracing::warn!(%error, "changes wait in the outbox"),
