@@ -84,7 +84,7 @@ pub async fn run(options: Options) -> Result<(), Error> {
 
 /// Creates the samples, or finds those of an earlier run.
 async fn add(api: &Api, address: SocketAddr, ids: &mut Vec<String>) -> Result<(), Error> {
-    let existing: Listed = api.get("/api/monitors?limit=500&search=Demo").await?;
+    let existing: Listed = api.get("/api/monitors?limit=200&search=Demo").await?;
     for spec in samples(address) {
         let name = spec["name"].as_str().unwrap_or_default();
         if let Some(found) = existing.monitors.iter().find(|monitor| monitor.spec.name == name) {

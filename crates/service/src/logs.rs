@@ -1,6 +1,6 @@
 //! One JSON object a line, complete by itself: time, level, service, message, the event's fields and those of its spans.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use opentelemetry::trace::TraceContextExt;
 use serde_json::{Map, Value};
@@ -32,25 +32,43 @@ where
         event.record(&mut Collect(&mut fields));
         let mut time = String::new();
         SystemTime.format_time(&mut Writer::new(&mut time))?;
-        let mut line = Map::new();
-        line.insert("time".to_owned(), time.into());
-        line.insert("level".to_owned(), event.metadata().level().as_str().into());
+        // Records of the `log` crate carry their origin in fields; their target says enough.
+        let target = fields.remove("log.target").unwrap_or_else(|| event.metadata().target().into());
+        fields.retain(|name, _| !name.starts_with("log."));
+        let mut line = Line::begin(&time, event.metadata().level().as_str());
         for first in ["service", "message"] {
             if let Some(value) = fields.remove(first) {
-                line.insert(first.to_owned(), value);
+                line.field(first, &value);
             }
         }
-        line.insert("target".to_owned(), event.metadata().target().into());
+        line.field("target", &target);
         let context = opentelemetry::Context::current();
         let span = context.span();
         if span.span_context().is_valid() {
-            line.insert("trace_id".to_owned(), span.span_context().trace_id().to_string().into());
+            line.field("trace_id", &span.span_context().trace_id().to_string().into());
         }
-        // A field may not replace what every line has.
-        for (name, value) in fields {
-            line.entry(name).or_insert(value);
+        // A field may not say again what every line has.
+        for (name, value) in fields.iter().filter(|(name, _)| !OWN.contains(&name.as_str())) {
+            line.field(name, value);
         }
-        writeln!(writer, "{}", Value::Object(line))
+        writeln!(writer, "{}}}", line.0)
+    }
+}
+
+/// What a line says about itself, first and in this order, so that a log can be read by eye too.
+const OWN: [&str; 5] = ["time", "level", "target", "trace_id", "service"];
+
+/// A JSON object written field by field; a map would sort it.
+struct Line(String);
+
+impl Line {
+    fn begin(time: &str, level: &str) -> Self {
+        Self(format!(r#"{{"time":"{time}","level":"{level}""#))
+    }
+
+    fn field(&mut self, name: &str, value: &Value) {
+        // Writing to a string cannot fail.
+        let _ = write!(self.0, ",{}:{value}", Value::from(name));
     }
 }
 
@@ -80,5 +98,54 @@ impl Visit for Collect<'_> {
     }
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         self.put(field, format!("{value:?}"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use tracing_subscriber::fmt::MakeWriter;
+    use tracing_subscriber::layer::SubscriberExt;
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Buffer(Arc<Mutex<Vec<u8>>>);
+
+    impl std::io::Write for Buffer {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl<'a> MakeWriter<'a> for Buffer {
+        type Writer = Self;
+        fn make_writer(&'a self) -> Self {
+            self.clone()
+        }
+    }
+
+    #[test]
+    fn a_line_reads_alone_with_the_fields_of_its_spans() {
+        let buffer = Buffer::default();
+        let layer = tracing_subscriber::fmt::layer().fmt_fields(JsonFields::new()).event_format(Json).with_writer(buffer.clone());
+        tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
+            let _service = tracing::error_span!(target: SERVICE_SPAN, "service", service = "pinger").entered();
+            let _check = tracing::info_span!("check", monitor = "shop").entered();
+            tracing::warn!(attempt = 2, level = "fake", "a \"quoted\" line");
+        });
+        let text = String::from_utf8(buffer.0.lock().unwrap().clone()).unwrap();
+        let line: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(line["service"], "pinger");
+        assert_eq!(line["monitor"], "shop");
+        assert_eq!(line["attempt"], 2);
+        assert_eq!(line["level"], "WARN");
+        assert_eq!(line["message"], "a \"quoted\" line");
+        assert!(text.starts_with(r#"{"time":""#) && text.ends_with("}\n"), "{text}");
     }
 }
