@@ -68,12 +68,26 @@ impl Api {
 
     /// Sends `body` and reads the answer; an empty answer reads as JSON `null`.
     pub async fn call<T: DeserializeOwned>(&self, method: Method, path: &str, body: Option<&Value>) -> Result<T, Error> {
+        self.call_if(method, path, body, None).await
+    }
+
+    /// As [`Api::call`], only if the resource is still at `revision`.
+    pub async fn call_if<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+        revision: Option<i64>,
+    ) -> Result<T, Error> {
         let mut request = self.http.request(method, format!("{}{path}", self.url));
         if !self.token.is_empty() {
             request = request.bearer_auth(&self.token);
         }
         if let Some(body) = body {
             request = request.json(body);
+        }
+        if let Some(revision) = revision {
+            request = request.header(reqwest::header::IF_MATCH, format!("\"{revision}\""));
         }
         let response = request.send().await.map_err(|error| Error::msg(format!("{} does not answer: {error}", self.url)))?;
         let (status, bytes) = (response.status(), response.bytes().await?);

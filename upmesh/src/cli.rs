@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use service::{Env, Error};
 
-use crate::{check, demo, migrate, up};
+use crate::{apply, check, demo, migrate, status, up};
 
 /// An event-driven uptime mesh.
 #[derive(Debug, Parser)]
@@ -23,6 +23,10 @@ enum Command {
     Migrate,
     /// Check a target once and show where the time went.
     Check(check::Options),
+    /// Make the monitors what a file says: the plan is shown, then made so.
+    Apply(apply::Options),
+    /// Show every monitor, trouble first.
+    Status(status::Options),
     /// Add sample monitors, with a target that you can take down.
     Demo(demo::Options),
     /// Print the OpenAPI document (docs/openapi.json).
@@ -48,6 +52,8 @@ pub fn main() -> ExitCode {
         Command::Migrate => service::exit("upmesh", &env, || migrate::run(env.clone())),
         Command::Check(options) => tool(|| check::run(options)),
         Command::Openapi => tool(openapi),
+        Command::Apply(options) => tool(|| apply::run(options)),
+        Command::Status(options) => tool(|| status::run(options)),
         Command::Demo(options) => tool(|| demo::run(options)),
     }
 }
