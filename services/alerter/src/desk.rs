@@ -285,3 +285,6 @@ fn look(case: &mut Case, now: Millis) -> Option<(Shown, bool)> {
     case.shown = Some(new.clone());
     Some((new, news))
 }
+
+#[cfg(test)]
+mod tests;

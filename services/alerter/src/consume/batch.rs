@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use events::decode_result;
-use kafka::{Ack, Message};
+use kafka::{DeadLetterError, Message};
 use model::alerting::Folded;
 use model::{CheckResult, Millis, Monitor, MonitorId};
 use tokio::time::Instant;
@@ -25,7 +25,7 @@ const STRANGERS: usize = 10_000;
 impl Loop {
     pub(super) async fn batch(&mut self, messages: Vec<Message>) -> Result<(), service::Error> {
         let now = self.judge.clock.now_ms();
-        let mut set_aside: Vec<Ack> = Vec::new();
+        let mut unreadable: Vec<(Message, String)> = Vec::new();
         let mut results: Vec<(Message, CheckResult)> = Vec::with_capacity(messages.len());
         for message in messages {
             // Not ours (fenced), or judged before.
@@ -36,13 +36,14 @@ impl Loop {
             }
             match decode_result(message.key.as_deref(), message.value.as_deref()) {
                 Ok(result) if result.slot > now + SKEW_MS => {
-                    self.letters_send(&mut set_aside, &message, "the slot lies in the future")?;
+                    unreadable.push((message, "the slot lies in the future".to_owned()));
                 }
                 Ok(result) => results.push((message, result)),
-                Err(error) => self.letters_send(&mut set_aside, &message, &error.to_string())?,
+                Err(error) => unreadable.push((message, error.to_string())),
             }
         }
         self.letters.passed(results.len());
+        self.set_aside(&unreadable).await?;
         self.meet(&results).await?;
         let mut decided = Vec::new();
         for (message, result) in &results {
@@ -53,8 +54,10 @@ impl Loop {
             }
             self.desk.advance(message.partition, message.offset + 1);
         }
-        for ack in set_aside {
-            ack.await?;
+        for (message, _) in &unreadable {
+            // Of one batch: readable ones behind it are judged by now.
+            let position = self.desk.position(message.partition).unwrap_or(0);
+            self.desk.advance(message.partition, position.max(message.offset + 1));
         }
         self.judge.metrics.last_judged.set(now / 1000);
         self.announce(decided).await?;
@@ -62,10 +65,28 @@ impl Loop {
         Ok(())
     }
 
-    fn letters_send(&mut self, acks: &mut Vec<Ack>, message: &Message, reason: &str) -> Result<(), service::Error> {
-        acks.push(self.letters.send(message, reason)?);
-        self.judge.metrics.results.with_label_values(&["unreadable"]).inc();
-        self.desk.advance(message.partition, message.offset + 1);
+    /// Puts what nobody can read among the dead letters, and waits until they are safe there: only then
+    /// may an offset pass them. Kafka may take its time; too many of them stop the alerter.
+    async fn set_aside(&self, unreadable: &[(Message, String)]) -> Result<(), service::Error> {
+        for (message, reason) in unreadable {
+            self.judge.metrics.results.with_label_values(&["unreadable"]).inc();
+            loop {
+                let failed = match self.letters.send(message, reason) {
+                    Ok(ack) => match ack.await {
+                        Ok(_) => break,
+                        Err(error) if error.is_retryable() => error.to_string(),
+                        Err(error) => return Err(error.into()),
+                    },
+                    Err(DeadLetterError::Send(error)) => error.to_string(),
+                    Err(error @ DeadLetterError::TooMany { .. }) => return Err(error.into()),
+                };
+                tracing::warn!(error = failed, "a record that cannot be read is not set aside yet; the log waits");
+                tokio::select! {
+                    () = self.judge.ctx.shutdown().cancelled() => return Ok(()),
+                    () = tokio::time::sleep(Duration::from_secs(1)) => {}
+                }
+            }
+        }
         Ok(())
     }
 

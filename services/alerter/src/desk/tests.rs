@@ -1,0 +1,148 @@
+//! Whatever is written when, and wherever it dies: the same incidents.
+
+use std::collections::BTreeMap;
+
+use model::monitor::{AlertPolicy, ProbeSpec, TcpProbe};
+use model::{MonitorSpec, Outcome, Phases, WorkspaceId};
+use proptest::prelude::*;
+use uuid::Uuid;
+
+use super::*;
+
+const MINUTE: i64 = 60_000;
+const T: i64 = 1_800_000_000_000;
+
+fn monitor() -> Arc<Monitor> {
+    Arc::new(Monitor {
+        id: Uuid::from_u128(1).into(),
+        workspace: WorkspaceId(Uuid::from_u128(2)),
+        revision: 1,
+        created_at: T,
+        updated_at: T,
+        spec: MonitorSpec {
+            name: "Shop".to_owned(),
+            probe: ProbeSpec::Tcp(TcpProbe { host: "a".to_owned(), port: 1, send: None, expect: None }),
+            interval_seconds: 60,
+            timeout_ms: 1000,
+            regions: vec!["local".parse().expect("a region")],
+            assertions: Vec::new(),
+            alert: AlertPolicy::default(),
+            paused: false,
+            tags: BTreeMap::new(),
+        },
+        segments: Vec::new(),
+    })
+}
+
+fn result(n: usize, outcome: Outcome) -> CheckResult {
+    let slot = T + i64::try_from(n).expect("few") * MINUTE;
+    CheckResult {
+        monitor: monitor().id,
+        region: "local".parse().expect("a region"),
+        slot,
+        interval_ms: MINUTE,
+        outcome,
+        cause: None,
+        detail: None,
+        latency_us: None,
+        phases: Phases::default(),
+        status: None,
+        certificate_expires_at: None,
+        attempts: 1,
+        started_at: slot,
+        epoch: 1,
+        pinger: String::new(),
+        revision: 1,
+        suspect: false,
+    }
+}
+
+/// PostgreSQL, as far as the desk knows it.
+#[derive(Default)]
+struct Committed {
+    next_offset: i64,
+    states: BTreeMap<MonitorId, StateRow>,
+    transitions: Vec<Transition>,
+}
+
+impl Committed {
+    fn desk(&self) -> Desk {
+        let mut desk = Desk::default();
+        let states = self.states.values().map(|row| StoredState {
+            monitor: row.monitor,
+            partition: row.partition,
+            state: serde_json::from_value(row.state.clone()).expect("a state"),
+        });
+        desk.open(vec![TakenPartition { partition: 0, next_offset: self.next_offset, epoch: 1 }], states.collect());
+        desk
+    }
+
+    fn commit(&mut self, desk: &mut Desk, now: Millis, decided: Option<Decided>) {
+        let (offsets, states, _) = desk.rows(now);
+        self.next_offset = offsets[0].next_offset;
+        for row in &states {
+            self.states.insert(row.monitor, row.clone());
+        }
+        self.transitions.extend(decided.map(|decided| decided.transition));
+        desk.committed(&offsets, &states, now);
+    }
+}
+
+/// What happens beside the results: nothing, a periodic commit, a death.
+#[derive(Debug, Clone, Copy)]
+enum Beside {
+    Nothing,
+    Commit,
+    Death,
+}
+
+fn run(log: &[Outcome], beside: impl Fn(usize) -> Beside) -> Committed {
+    let mut committed = Committed::default();
+    let mut desk = committed.desk();
+    let mut steps = 0;
+    while let Some(offset) = desk.position(0)
+        && let Ok(n) = usize::try_from(offset)
+        && n < log.len()
+    {
+        let one = result(n, log[n]);
+        let (_, decided) = desk.judge(0, &monitor(), &one);
+        desk.advance(0, offset + 1);
+        let is_transition = decided.is_some();
+        steps += 1;
+        match beside(steps) {
+            // Dies before the commit: the transition was never seen by anyone.
+            Beside::Death if steps < 10 * log.len() => desk = committed.desk(),
+            Beside::Nothing if !is_transition => {}
+            _ => committed.commit(&mut desk, one.slot, decided),
+        }
+    }
+    committed
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(500))]
+    #[test]
+    fn deaths_and_seldom_writes_change_no_incident(
+        log in prop::collection::vec(prop_oneof![6 => Just(Outcome::Up), 3 => Just(Outcome::Down), 1 => Just(Outcome::Unknown)], 1..120),
+        events in prop::collection::vec(prop_oneof![6 => Just(Beside::Nothing), 3 => Just(Beside::Commit), 2 => Just(Beside::Death)], 1..50),
+    ) {
+        let straight = run(&log, |_| Beside::Commit);
+        let shaken = run(&log, |step| events[step % events.len()]);
+        prop_assert_eq!(straight.transitions, shaken.transitions);
+    }
+}
+
+#[test]
+fn a_steady_monitor_is_written_seldom() {
+    let mut committed = Committed::default();
+    let mut desk = committed.desk();
+    let mut writes = 0;
+    for n in 0..60 {
+        let one = result(n, Outcome::Up);
+        desk.judge(0, &monitor(), &one);
+        desk.advance(0, 1);
+        writes += desk.rows(one.slot).1.len();
+        committed.commit(&mut desk, one.slot, None);
+    }
+    assert!((12..=14).contains(&writes), "{writes} writes in an hour");
+}
