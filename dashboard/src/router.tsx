@@ -17,6 +17,8 @@ import {
   systemQuery,
   timelineQuery,
 } from './api/queries.ts'
+import { now } from './lib/now.ts'
+import { defaultRange } from './lib/ranges.ts'
 import { Failure, NotFound } from './routes/failure.tsx'
 import { checkIncidents, checkList, checkLogin, checkMonitor } from './routes/search.ts'
 import { Shell } from './routes/shell.tsx'
@@ -77,9 +79,10 @@ const monitor = createRoute({
   validateSearch: checkMonitor,
   loaderDeps: ({ search }) => search,
   loader: async ({ context: { queryClient }, params: { id }, deps }) => {
-    const { spec } = await queryClient.ensureQueryData(monitorQuery(id))
+    const { spec, created_at } = await queryClient.ensureQueryData(monitorQuery(id))
+    const range = deps.range ?? defaultRange(created_at, now())
     const interval = (spec.interval_seconds ?? 60) * 1000
-    void queryClient.prefetchQuery(timelineQuery(id, deps.range ?? '24h', deps.region, interval))
+    void queryClient.prefetchQuery(timelineQuery(id, range, deps.region, interval))
   },
   errorComponent: Failure,
   component: lazyRouteComponent(() => import('./routes/monitors/monitor.tsx'), 'MonitorPage'),

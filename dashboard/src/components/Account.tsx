@@ -15,7 +15,10 @@ export function AccountButton({ compact, ...props }: Props) {
   const me = useQuery(meQuery).data
   const name = me?.user.name || me?.user.email || ''
   const avatar = (
-    <span className="grid size-7 shrink-0 place-items-center rounded-full bg-accent-soft text-xs font-semibold text-accent">
+    <span
+      aria-hidden="true"
+      className="grid size-7 shrink-0 place-items-center rounded-full bg-accent-soft text-xs font-semibold text-accent"
+    >
       {name.charAt(0).toUpperCase()}
     </span>
   )
@@ -28,12 +31,12 @@ export function AccountButton({ compact, ...props }: Props) {
   return (
     <button
       type="button"
-      aria-label={`Account and settings: ${name}`}
       {...props}
       className="flex items-center gap-2.5 rounded-control px-2 py-1.5 text-left transition-colors hover:bg-hover"
     >
       {avatar}
       <span className="min-w-0 flex-1">
+        <span className="sr-only">Account and settings: </span>
         <span className="block truncate text-sm leading-5 font-medium">{name}</span>
         <span className="block truncate text-xs text-ink-faint">{me?.workspace.name}</span>
       </span>

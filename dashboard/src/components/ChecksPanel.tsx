@@ -20,7 +20,8 @@ export function ChecksPanel({ id, region, many }: { id: string; region: string |
     <Panel title="Recent checks">
       {checks?.length ? (
         <>
-          <div className="max-h-112 overflow-y-auto">
+          {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard. */}
+          <section aria-label="Checks" tabIndex={0} className="max-h-112 overflow-y-auto -outline-offset-2">
             <table className="w-full text-left">
               <thead className="sticky top-0 bg-surface text-xs text-ink-faint">
                 <tr>
@@ -68,7 +69,7 @@ export function ChecksPanel({ id, region, many }: { id: string; region: string |
                 ))}
               </tbody>
             </table>
-          </div>
+          </section>
           {hasNextPage && (
             <div className="border-t border-line p-2 text-center">
               <Button tone="quiet" busy={isFetchingNextPage} onClick={() => void fetchNextPage()}>

@@ -87,6 +87,7 @@ function AlertLine({ alert, by }: { alert: Alert; by: string | null }) {
     <li className="flex flex-wrap items-center gap-x-1.5" title={fullTime(alert.at)}>
       {ALERT_LABEL[alert.kind]}
       {by && <span className="text-ink-soft">by {by}</span>}
+      {alert.deliveries.length === 0 && alert.kind !== 'acknowledged' && <span>(nobody was told)</span>}
       {alert.deliveries.map((delivery) => (
         <DeliveryMark key={delivery.channel} delivery={delivery} />
       ))}

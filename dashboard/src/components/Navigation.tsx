@@ -25,7 +25,7 @@ export function Navigation({ onHelp }: { onHelp: () => void }) {
         <Account onHelp={onHelp} compact />
       </header>
 
-      <div className="sticky top-0 hidden h-dvh flex-col border-r border-line bg-surface px-3 py-5 lg:flex">
+      <header className="sticky top-0 hidden h-dvh flex-col border-r border-line bg-surface px-3 py-5 lg:flex">
         <div className="px-2">
           <Brand />
         </div>
@@ -38,7 +38,7 @@ export function Navigation({ onHelp }: { onHelp: () => void }) {
           <LiveMark />
           <Account onHelp={onHelp} />
         </div>
-      </div>
+      </header>
 
       <nav
         aria-label="Main"

@@ -18,6 +18,11 @@ export function isRange(value: unknown): value is Range {
   return typeof value === 'string' && Object.hasOwn(RANGES, value)
 }
 
+/** What a page opens with: the day, or the hour while the monitor is younger than a few. */
+export function defaultRange(createdAt: number, now: number): Range {
+  return now - createdAt < 3 * HOUR ? '1h' : '24h'
+}
+
 /** Sizes that divide the day, so that buckets start on the clock. */
 const SIZES = [1, 2, 5, 10, 15, 30, 60, 120, 240, 480, 1440].map((minutes) => minutes * MINUTE)
 

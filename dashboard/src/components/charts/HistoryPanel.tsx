@@ -125,7 +125,7 @@ function Plot({ buckets, stale, label }: { buckets: readonly Bucket[]; stale: bo
           {plotWidth > 0 && <TimelineStrip buckets={buckets} width={plotWidth} active={active} />}
         </div>
         {buckets.every((bucket) => bucket.max_us == null) && (
-          <p className="absolute inset-x-0 top-24 text-center text-sm text-ink-faint">
+          <p className="absolute inset-x-0 top-24 mx-auto w-fit bg-surface px-3 text-sm text-ink-faint">
             No answer in this window yet.
           </p>
         )}

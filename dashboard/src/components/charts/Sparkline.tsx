@@ -25,8 +25,9 @@ export const Sparkline = memo(function Sparkline({ beats: raw, width = WIDTH, re
   if (beats.length < 2) return <span className="block h-8" style={{ width }} />
   const measured = beats.flatMap((beat) => (beat.latency_us == null ? [] : [beat.latency_us]))
   const low = Math.min(...measured)
-  // A calm target shall look calm: a few per cent of wander is not drawn as mountains.
-  const high = Math.max(...measured, low * 1.6 + 1)
+  // A calm target shall look calm: a few per cent or less than a millisecond of wander is
+  // not drawn as mountains.
+  const high = Math.max(...measured, low * 1.6, low + 1_000)
   const step = (width - 4) / (beats.length - 1)
   const x = (i: number) => 2 + i * step
   const y = (us: number) => BASE - ((us - low) / (high - low)) * (BASE - TOP)

@@ -1,5 +1,6 @@
 import { useSuspenseQuery } from '@tanstack/react-query'
 import { getRouteApi } from '@tanstack/react-router'
+import { useState } from 'react'
 
 import { monitorQuery } from '#/api/queries.ts'
 import { ChecksPanel } from '#/components/ChecksPanel.tsx'
@@ -10,6 +11,8 @@ import { MonitorState } from '#/components/MonitorState.tsx'
 import { RegionsPanel } from '#/components/RegionsPanel.tsx'
 import { SettingsPanel } from '#/components/SettingsPanel.tsx'
 import { UptimeCards } from '#/components/UptimeCards.tsx'
+import { now } from '#/lib/now.ts'
+import { defaultRange } from '#/lib/ranges.ts'
 import { useTitle } from '#/lib/title.ts'
 import { STATE_LABEL } from '#/lib/words.ts'
 
@@ -17,9 +20,11 @@ const route = getRouteApi('/app/monitors/$id')
 
 export function MonitorPage() {
   const { id } = route.useParams()
-  const { range = '24h', region } = route.useSearch()
+  const { range: chosen, region } = route.useSearch()
   const navigate = route.useNavigate()
   const monitor = useSuspenseQuery(monitorQuery(id)).data
+  const [fallback] = useState(() => defaultRange(monitor.created_at, now()))
+  const range = chosen ?? fallback
   const { state } = monitor.status
   useTitle(state === 'up' ? monitor.spec.name : `${STATE_LABEL[state]}: ${monitor.spec.name}`)
 
