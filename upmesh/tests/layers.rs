@@ -43,18 +43,22 @@ const ALLOWED: [(&str, &[&str]); 15] = [
 ];
 
 /// Programs of the repository that stand outside the layers: they may use anything.
-const OUTSIDE: [&str; 2] = ["bench", "system-tests"];
+const OUTSIDE: [&str; 3] = ["bench", "faults", "system-tests"];
 
 struct Package {
     normal: Vec<String>,
     dev: Vec<String>,
 }
 
-/// Our crates with their dependencies on each other.
-fn workspace() -> BTreeMap<String, Package> {
+fn metadata() -> Value {
     let output = Command::new(env!("CARGO")).args(["metadata", "--no-deps", "--format-version=1", "--offline"]).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// Our crates with their dependencies on each other.
+fn workspace() -> BTreeMap<String, Package> {
+    let metadata = metadata();
     let packages = metadata["packages"].as_array().unwrap();
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let dependencies = |package: &Value, dev: bool| {
@@ -94,5 +98,22 @@ fn services_never_use_each_other_and_only_tests_use_testkit() {
     }
     for (name, package) in &packages {
         assert!(OUTSIDE.contains(&name.as_str()) || !package.normal.iter().any(|used| used == "testkit"), "{name} uses testkit");
+    }
+}
+
+#[test]
+fn only_a_flag_on_the_command_line_turns_crash_points_on() {
+    let metadata = metadata();
+    for package in metadata["packages"].as_array().unwrap() {
+        for used in package["dependencies"].as_array().unwrap() {
+            let on = used["features"].as_array().unwrap().iter().any(|feature| feature == "failpoints");
+            assert!(!on, "{} turns failpoints on in {}", package["name"], used["name"]);
+            let fail = used["name"] == "fail";
+            assert!(!fail || (package["name"] == "service" && used["optional"] == true), "{} depends on fail", package["name"]);
+        }
+        for (name, enables) in package["features"].as_object().unwrap() {
+            let on = enables.as_array().unwrap().iter().any(|feature| feature.as_str().unwrap().contains("failpoints"));
+            assert!(!on || (package["name"] == "service" && name == "failpoints"), "{} turns failpoints on by {name}", package["name"]);
+        }
     }
 }

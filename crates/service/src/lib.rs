@@ -6,6 +6,7 @@
 
 mod admin;
 mod context;
+pub mod crash;
 mod env;
 mod error;
 mod health;

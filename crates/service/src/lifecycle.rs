@@ -19,6 +19,8 @@ where
     Fut: Future<Output = Result<(), E>>,
     E: Into<Error>,
 {
+    #[cfg(feature = "failpoints")]
+    crate::crash::arm();
     let env = Env::from_process();
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.first().map(String::as_str) {

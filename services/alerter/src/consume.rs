@@ -24,7 +24,7 @@ use crate::catalog::Catalog;
 use crate::desk::{Decided, Desk};
 use crate::metrics::Metrics;
 
-/// The consumer group, and the consumer's name beside its offsets.
+/// The consumer's name beside its offsets in PostgreSQL.
 pub const GROUP: &str = "alerter";
 /// Records per batch, and how long the first waits for company.
 const BATCH: usize = 2000;
@@ -48,6 +48,8 @@ pub struct Judge {
     pub clock: Arc<dyn Clock>,
     pub kafka: KafkaConfig,
     pub topic: String,
+    /// The consumer group in Kafka.
+    pub group: String,
     /// Told after a commit with transitions: deliveries and records wait.
     pub decided: Arc<Notify>,
     /// Told when Redis was emptied.
@@ -93,7 +95,7 @@ impl Judge {
             () = async { self.directory.loaded().await; self.catalog.loaded().await } => {}
         }
         let metrics = KafkaMetrics::register(self.ctx.metrics())?;
-        let consumer = GroupConsumer::with_metrics(&self.kafka, GROUP, &[&self.topic], Some(&metrics))?;
+        let consumer = GroupConsumer::with_metrics(&self.kafka, &self.group, &[&self.topic], Some(&metrics))?;
         let letters = DeadLetters::new(Producer::new(&self.kafka)?, GROUP, Some(metrics));
         let ready = self.ctx.latch("partitions");
         let mut work = Loop {

@@ -103,6 +103,7 @@ pub async fn start(ctx: Context) -> Result<(), service::Error> {
         clock,
         kafka: settings.kafka,
         topic: settings.topics.results,
+        group: settings.group,
         decided,
         show_all,
         verdicts: to_verdicts,

@@ -51,6 +51,9 @@ pub async fn publish(
 
 async fn round(store: &Store, producer: &Producer, topic: &Arc<str>, clock: &dyn Clock) -> Result<i64, String> {
     let claimed = store.claim_unpublished(BATCH, LEASE, clock.now_ms()).await.map_err(|error| error.to_string())?;
+    if !claimed.is_empty() {
+        service::crash_point!("alerter::events_claimed");
+    }
     let mut acks = Vec::with_capacity(claimed.len());
     for alert in &claimed {
         let mut record = Record::new(Arc::clone(topic), alert.record_key.clone(), alert.record.clone());
@@ -68,6 +71,7 @@ async fn round(store: &Store, producer: &Producer, topic: &Arc<str>, clock: &dyn
         }
     }
     if !published.is_empty() {
+        service::crash_point!("alerter::events_acked");
         store.mark_published(&published, clock.now_ms()).await.map_err(|error| error.to_string())?;
     }
     match failed {

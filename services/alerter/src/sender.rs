@@ -78,6 +78,9 @@ impl Sender {
                 }
             };
             let idle = claimed.is_empty();
+            if !idle {
+                service::crash_point!("alerter::claimed");
+            }
             for (channel, deliveries) in by_channel(claimed) {
                 busy.insert(channel, None);
                 let (sender, done) = (self.clone(), done.clone());

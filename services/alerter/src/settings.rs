@@ -20,6 +20,8 @@ pub struct Settings {
     pub cache: CacheConfig,
     pub kafka: KafkaConfig,
     pub topics: Topics,
+    /// Kafka's consumer group: with the prefix, as the topics have it, so that meshes on one cluster stay apart.
+    pub group: String,
     pub egress: EgressConfig,
     /// Where people look: links in messages lead there.
     pub public_url: String,
@@ -53,13 +55,15 @@ impl Settings {
 
         let mut kafka = KafkaConfig::new(brokers?, "upmesh-alerter").fetch_wait_ms(fetch_wait_ms?);
         kafka.security = security?;
+        let topic_prefix = topic_prefix?;
         Ok(Self {
             database: database?,
             database_pool: database_pool?.max(2),
             users: ClientConfig::new(&users_url?, key?),
             cache: CacheConfig::new(redis?, &redis_prefix?),
             kafka,
-            topics: Topics::new(&topic_prefix?),
+            topics: Topics::new(&topic_prefix),
+            group: format!("{topic_prefix}alerter"),
             egress: EgressConfig {
                 allowed: networks?,
                 extra_roots: extra_roots?,

@@ -98,6 +98,7 @@ impl Reporter {
         match sent {
             Ok((ack, permit)) => {
                 self.metrics.unacked.inc();
+                service::crash_point!("pinger::given");
                 permit.send(Pending { ack, item, given: Instant::now() });
             }
             Err(error) => {
@@ -125,9 +126,11 @@ impl Acks {
             self.metrics.unacked.dec();
             match acked {
                 Ok(_) => {
+                    service::crash_point!("pinger::acked");
                     self.metrics.ack_delay.observe(given.elapsed().as_secs_f64());
                     self.metrics.acks.with_label_values(&["acked"]).inc();
                     close(&self.progress, item.monitor, item.epoch, item.slot);
+                    service::crash_point!("pinger::closed");
                 }
                 Err(error) => {
                     self.metrics.acks.with_label_values(&["failed"]).inc();

@@ -112,6 +112,7 @@ impl Shards {
             .filter(|shard| !self.held.contains_key(shard) && !self.leaving.contains_key(shard) && self.is_mine(*shard, &members))
             .collect();
         for acquired in self.leases.acquire(&wanted).await? {
+            service::crash_point!("pinger::lease_taken");
             self.held.insert(acquired.shard, acquired.epoch);
             self.tell(Command::Take { shard: acquired.shard, epoch: acquired.epoch, progress: acquired.progress }).await;
         }
@@ -152,7 +153,13 @@ impl Shards {
 
     async fn write_progress(&self) -> Result<(), CacheError> {
         let advanced = self.progress.advanced();
+        if !advanced.is_empty() {
+            service::crash_point!("pinger::before_progress");
+        }
         let fenced = self.leases.advance(&advanced).await?;
+        if !advanced.is_empty() {
+            service::crash_point!("pinger::progress_written");
+        }
         if !fenced.is_empty() {
             tracing::warn!(shards = fenced.len(), "a later owner's progress stands; ours was refused");
         }

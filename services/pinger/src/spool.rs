@@ -161,6 +161,7 @@ impl Spooler {
 
     async fn write(&mut self, items: Vec<SpoolItem>) {
         let (written, items) = self.with_store(move |store| (store.append(&items), items)).await;
+        service::crash_point!("pinger::spooled");
         match written {
             Ok(given_up) => {
                 if given_up.dropped.is_empty() && given_up.evicted == 0 {
@@ -229,6 +230,7 @@ impl Spooler {
 
     /// A batch is on the log.
     async fn drained(&mut self, batch: Batch) {
+        service::crash_point!("pinger::spool_acked");
         let from_memory = batch.from_memory;
         let items = if from_memory {
             self.memory.drain(..batch.items.len().min(self.memory.len()));
@@ -240,6 +242,7 @@ impl Spooler {
             })
             .await
         };
+        service::crash_point!("pinger::spool_advanced");
         self.forget(&items);
         if self.stored() == 0 {
             tracing::info!("the spool is empty; results go to Kafka directly again");

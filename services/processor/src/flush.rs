@@ -38,11 +38,14 @@ impl FlushDone {
 impl Flush {
     pub async fn run(self, store: Store, cache: Cache, now: Millis) -> FlushDone {
         let began = Instant::now();
+        service::crash_point!("processor::before_flush");
         let result = write(&store, &self.blocks).await;
+        service::crash_point!("processor::flushed");
         if let Ok(flushed) = &result {
             counts_of_old_hours(&cache, &self.blocks, flushed, now).await;
         }
         let letters = arrived(self.letters).await;
+        service::crash_point!("processor::letters_arrived");
         FlushDone { blocks: self.blocks, letters, positions: self.positions, result, took: began.elapsed() }
     }
 }
@@ -52,6 +55,7 @@ async fn write(store: &Store, blocks: &[HourBlock]) -> Result<Flushed, store::St
         return Ok(Flushed::default());
     }
     store.ensure_history_days(blocks.iter().map(|block| block.key.hour)).await?;
+    service::crash_point!("processor::days_made");
     store.flush_history(blocks).await
 }
 

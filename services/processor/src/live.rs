@@ -21,7 +21,9 @@ pub(crate) struct LiveDone {
 /// Stores, then publishes what became the latest.
 pub(crate) async fn write(cache: Cache, writes: Vec<LiveWrite>, now: Millis) -> LiveDone {
     let began = Instant::now();
+    service::crash_point!("processor::before_live");
     let result = cache.write_live(&writes).await;
+    service::crash_point!("processor::live_written");
     if let Ok(outcomes) = &result {
         let news: Vec<(MonitorId, Region, Bytes)> = writes
             .iter()
@@ -35,6 +37,7 @@ pub(crate) async fn write(cache: Cache, writes: Vec<LiveWrite>, now: Millis) -> 
             tracing::debug!(%error, "updates were not published");
         }
     }
+    service::crash_point!("processor::told");
     LiveDone { writes, result, took: began.elapsed() }
 }
 

@@ -192,7 +192,10 @@ impl Worker {
                 Err(Rejected::Unreadable(reason)) => {
                     self.letters.passed(std::mem::take(&mut good));
                     match Pending::send(&self.letters, message, reason) {
-                        Ok(pending) => self.dead.push(pending),
+                        Ok(pending) => {
+                            service::crash_point!("processor::letter_sent");
+                            self.dead.push(pending);
+                        }
                         Err(held) => {
                             let (message, error) = *held;
                             self.hold_back(message, &error);
@@ -203,6 +206,7 @@ impl Worker {
             }
             self.positions.insert(partition, next);
         }
+        service::crash_point!("processor::folded");
         self.letters.passed(good);
         self.unflushed_since.get_or_insert_with(Instant::now);
     }

@@ -61,6 +61,7 @@ impl Relay {
     /// Sends one batch of one lane; whether there was one.
     async fn carry(&self) -> Result<bool, Error> {
         let Some(taken) = outbox::take(&self.store, BATCH).await? else { return Ok(false) };
+        service::crash_point!("users::relay_taken");
         let mut acks = Vec::with_capacity(taken.records.len());
         for record in &taken.records {
             let mut headers = Vec::new();
@@ -70,11 +71,14 @@ impl Relay {
             let topic = format!("{}{}", self.topic_prefix, record.topic).into();
             acks.push(self.producer.send(Record { topic, key: record.key.clone().into(), value: record.value.clone().into(), headers })?);
         }
+        service::crash_point!("users::relay_sent");
         tokio::time::timeout(ACK_DEADLINE, futures::future::try_join_all(acks))
             .await
             .map_err(|_| Error::msg("Kafka did not acknowledge in time"))??;
+        service::crash_point!("users::relay_acked");
         self.sent.inc_by(taken.records.len() as u64);
         taken.sent().await?;
+        service::crash_point!("users::relayed");
         Ok(true)
     }
 }

@@ -84,6 +84,7 @@ async fn single(channels: &Channels, session: &Session<'_>, place: &Place<'_>, n
     match (&parent, notice.kind) {
         (Some((channel, ts)), NoticeKind::Recovered) => {
             edit(session, channel, ts, content.clone()).await?;
+            service::crash_point!("alerter::parent_edited");
             if notice.note.is_some() {
                 return Ok(Sent { message: SentMessage { channel: Some(channel.clone()), ts: Some(ts.clone()) }, found: false });
             }

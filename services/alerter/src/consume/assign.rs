@@ -25,6 +25,7 @@ impl Loop {
             })
             .await?;
         let Some((taken, states)) = taken else { return Ok(()) };
+        service::crash_point!("alerter::taken");
         let offsets: HashMap<_, _> = assignment
             .partitions()
             .iter()

@@ -60,6 +60,7 @@ impl Loop {
             self.desk.advance(message.partition, position.max(message.offset + 1));
         }
         self.judge.metrics.last_judged.set(now / 1000);
+        service::crash_point!("alerter::judged");
         self.announce(decided).await?;
         self.show_changed();
         Ok(())
@@ -73,7 +74,10 @@ impl Loop {
             loop {
                 let failed = match self.letters.send(message, reason) {
                     Ok(ack) => match ack.await {
-                        Ok(_) => break,
+                        Ok(_) => {
+                            service::crash_point!("alerter::set_aside");
+                            break;
+                        }
                         Err(error) if error.is_retryable() => error.to_string(),
                         Err(error) => return Err(error.into()),
                     },

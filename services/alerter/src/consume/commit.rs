@@ -68,6 +68,7 @@ impl Loop {
                 deliveries: self.announcements.iter().flat_map(|one| one.deliveries.iter().cloned()).collect(),
                 released: self.released.clone(),
             };
+            service::crash_point!("alerter::before_commit");
             let begin = Instant::now();
             let store = &self.judge.store;
             let commit_ref = &commit;
@@ -77,6 +78,7 @@ impl Loop {
                 // Shutting down without PostgreSQL: the next owner judges it again.
                 None => return Ok(()),
                 Some(Committed::Done) => {
+                    service::crash_point!("alerter::committed");
                     self.desk.committed(&commit.offsets, &commit.states, now);
                     if !commit.alerts.is_empty() || !commit.released.is_empty() {
                         self.judge.decided.notify_waiters();
@@ -104,6 +106,7 @@ impl Loop {
             // Not on the way to a message; the next commit tells it.
             return;
         }
+        service::crash_point!("alerter::before_advice");
         let topic: std::sync::Arc<str> = self.judge.topic.as_str().into();
         let positions: Vec<_> = commit
             .offsets

@@ -60,6 +60,7 @@ impl Sender {
         }
         match self.channels.send(channel, &notices, known_id).instrument(span).await {
             Ok(sent) => {
+                service::crash_point!("alerter::sent");
                 let now = self.clock.now_ms();
                 for delivery in batch {
                     #[expect(clippy::cast_precision_loss, reason = "milliseconds of a delay are far below 2^52")]
@@ -74,6 +75,7 @@ impl Sender {
                 None
             }
             Err(failure) => {
+                service::crash_point!("alerter::not_sent");
                 tracing::warn!(channel = channel.name, kind, deliveries = batch.len(), error = %failure, "a message was not delivered");
                 let now = self.clock.now_ms();
                 let pause = batch.iter().map(|delivery| pause(&failure, delivery.attempt)).max().unwrap_or(FIRST_PAUSE);
@@ -106,7 +108,10 @@ impl Sender {
         let mut pause = Duration::from_millis(100);
         for _ in 0..8 {
             match self.store.settle_deliveries(self.owner, &rows, self.clock.now_ms()).await {
-                Ok(_) => return,
+                Ok(_) => {
+                    service::crash_point!("alerter::settled");
+                    return;
+                }
                 Err(error) if error.is_retryable() => tracing::warn!(%error, "a delivery's end is not recorded yet"),
                 Err(error) => {
                     tracing::error!(%error, "a delivery's end cannot be recorded");

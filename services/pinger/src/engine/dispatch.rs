@@ -142,6 +142,7 @@ impl Engine {
                 revision: monitor.revision,
                 suspect: tools.suspicion.is_suspect(),
             };
+            service::crash_point!("pinger::checked");
             tools.reporter.report(&result, up && was_up).await;
             // Fails only at the very end, when nobody counts any more.
             let _ = done.send(Done { index, generation, slot, host, up });

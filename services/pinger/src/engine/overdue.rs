@@ -153,6 +153,7 @@ impl Reports {
     /// Runs until the engine is gone.
     pub async fn run(mut self) {
         while let Some(missed) = self.missed.recv().await {
+            service::crash_point!("pinger::missed_found");
             for one in missed {
                 self.tools.reporter.report(&self.tools.missed_result(&one), false).await;
             }

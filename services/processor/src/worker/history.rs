@@ -58,8 +58,10 @@ impl Worker {
     }
 
     async fn commit(&mut self, positions: Vec<TopicPartitionOffset>) {
+        service::crash_point!("processor::before_offsets");
         match self.consumer.commit(&positions).await {
             Ok(()) => {
+                service::crash_point!("processor::offsets_committed");
                 for position in positions {
                     let partition = (position.topic, position.partition);
                     // A partition revoked meanwhile is another member's.

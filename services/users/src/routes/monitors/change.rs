@@ -18,6 +18,7 @@ pub(super) struct Change<'a> {
 
 impl Change<'_> {
     pub(super) async fn record(&self, tx: &mut Transaction, revision: i64, name: &str) -> Result<(), RouteError> {
+        service::crash_point!("users::written");
         let detail = serde_json::json!({ "name": name, "revision": revision });
         let action = match self.kind {
             ChangeKind::Created => "monitor.created",
@@ -31,6 +32,7 @@ impl Change<'_> {
         let value = event.encode().map_err(|error| Problem::internal(&error))?;
         let traceparent = kafka::current_traceparent();
         outbox::append(tx, &Topics::new("").changes, self.monitor.to_string().as_bytes(), &value, traceparent.as_deref(), self.now).await?;
+        service::crash_point!("users::recorded");
         Ok(())
     }
 }

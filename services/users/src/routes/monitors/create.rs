@@ -31,6 +31,7 @@ pub(crate) async fn handle(
     let monitor = monitors::create(&mut tx, workspace, id, &spec, now).await?;
     Change { actor: &actor, workspace, monitor: id, kind: ChangeKind::Created, now }.record(&mut tx, monitor.revision, &spec.name).await?;
     tx.commit().await.map_err(store::StoreError::from)?;
+    service::crash_point!("users::committed");
     app.changed.notify_one();
     Ok((StatusCode::CREATED, Json(monitor)))
 }

@@ -22,6 +22,7 @@ pub(crate) async fn handle(
     let revision = monitors::delete(&mut tx, workspace, id, now).await?.ok_or_else(no_such_monitor)?;
     Change { actor: &actor, workspace, monitor: id, kind: ChangeKind::Deleted, now }.record(&mut tx, revision, &before.spec.name).await?;
     tx.commit().await.map_err(store::StoreError::from)?;
+    service::crash_point!("users::committed");
     app.changed.notify_one();
     Ok(StatusCode::NO_CONTENT)
 }

@@ -39,6 +39,7 @@ async fn switch(
     let kind = if paused { ChangeKind::Paused } else { ChangeKind::Resumed };
     Change { actor: &actor, workspace, monitor: id, kind, now }.record(&mut tx, monitor.revision, &spec.name).await?;
     tx.commit().await.map_err(store::StoreError::from)?;
+    service::crash_point!("users::committed");
     app.changed.notify_one();
     Ok(Json(monitor))
 }

@@ -32,6 +32,7 @@ pub(crate) async fn handle(
     let monitor = monitors::update(&mut tx, workspace, id, &spec, now).await?.ok_or_else(no_such_monitor)?;
     Change { actor: &actor, workspace, monitor: id, kind: ChangeKind::Updated, now }.record(&mut tx, monitor.revision, &spec.name).await?;
     tx.commit().await.map_err(store::StoreError::from)?;
+    service::crash_point!("users::committed");
     app.changed.notify_one();
     Ok(Json(monitor))
 }
