@@ -114,7 +114,9 @@ impl Blocks {
             (NoticeKind::Recovered, Some(duration)) => format!("was down for {}", duration_words(duration)),
             _ => notice.cause.as_deref().map_or_else(String::new, |cause| escape(cause_words(cause), 100)),
         };
-        format!("{mark} <{}/monitors/{}|{}> {about}", self.public_url, notice.monitor, escape(&notice.name, 80))
+        // The first copy may have been a message of its own, so the line says it, as a single message does.
+        let repeat = if notice.doubtful { " · sent again, so this may be a repeat" } else { "" };
+        format!("{mark} <{}/monitors/{}|{}> {about}{repeat}", self.public_url, notice.monitor, escape(&notice.name, 80))
     }
 }
 

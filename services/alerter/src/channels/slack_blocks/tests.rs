@@ -51,6 +51,14 @@ fn a_title_tells_the_whole_story_in_short() {
     assert_eq!(text(&Notice { note: Some("paused".to_owned()), ..recovered() }), "⚪ Paused: Checkout API");
 }
 
+#[test]
+fn a_repeat_says_so_in_a_group_too() {
+    let body =
+        |doubtful| serde_json::to_string(&blocks().group(&[notice(NoticeKind::Down), Notice { doubtful, ..recovered() }])).expect("JSON");
+    assert_eq!(body(true).matches("may be a repeat").count(), 1);
+    assert_eq!(body(false).matches("may be a repeat").count(), 0);
+}
+
 /// Walks a message and checks every limit of Block Kit.
 fn check_limits(message: &SlackMessageContent) {
     let value = serde_json::to_value(message).expect("JSON");
