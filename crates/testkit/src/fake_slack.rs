@@ -41,6 +41,8 @@ pub struct SlackPost {
     pub body: Value,
     /// Slack took it: a reader of the channel would see it.
     pub taken: bool,
+    /// What became of it.
+    pub behaviour: SlackBehaviour,
 }
 
 impl SlackPost {
@@ -99,6 +101,11 @@ impl FakeSlack {
     /// What becomes of the next POSTs, one each; the later ones are taken.
     pub fn script(&self, behaviours: impl IntoIterator<Item = SlackBehaviour>) {
         lock(&self.state).script.extend(behaviours);
+    }
+
+    /// Takes everything again.
+    pub fn forget_script(&self) {
+        lock(&self.state).script.clear();
     }
 
     /// What becomes of every POST beyond the script, until told otherwise.
@@ -180,7 +187,7 @@ async fn serve(mut stream: TcpStream, state: &Mutex<State>) -> std::io::Result<(
         let behaviour = state.script.pop_front().or_else(|| state.always.clone()).unwrap_or(SlackBehaviour::Ok);
         let taken = matches!(behaviour, SlackBehaviour::Ok | SlackBehaviour::Hang | SlackBehaviour::Reset | SlackBehaviour::Slow(_));
         let answer = if taken { take(&mut state, &path, &body) } else { Value::Null };
-        state.posts.push(SlackPost { at, path: path.clone(), headers, body, taken });
+        state.posts.push(SlackPost { at, path: path.clone(), headers, body, taken, behaviour: behaviour.clone() });
         (behaviour, answer)
     };
     let api = path.starts_with("/api/");

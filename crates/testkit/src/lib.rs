@@ -13,6 +13,6 @@ mod wait;
 
 pub use database::TestDatabase;
 pub use fake_slack::{FakeSlack, SlackBehaviour, SlackPost};
-pub use stack::Stack;
+pub use stack::{INTERNAL_KEY, Stack};
 pub use target::{Behaviour, Target};
 pub use wait::{eventually, within};

@@ -10,6 +10,9 @@ use uuid::Uuid;
 use crate::database::TestDatabase;
 use crate::topics::TestTopics;
 
+/// The services' key among themselves: as long as users insists on.
+pub const INTERNAL_KEY: &str = "test-internal-key-0123456789abcdef";
+
 /// One test's share of the running services: a database, a Redis prefix and a topic prefix of its own.
 /// What it made is removed when it is dropped.
 pub struct Stack {
@@ -75,7 +78,7 @@ impl Stack {
             ("REDIS_PREFIX", &self.redis_prefix),
             ("KAFKA_BROKERS", &self.kafka_brokers),
             ("TOPIC_PREFIX", &self.topic_prefix),
-            ("INTERNAL_API_KEY", "test-internal-key"),
+            ("INTERNAL_API_KEY", INTERNAL_KEY),
             ("SECRET_KEY", "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"),
             ("ADMIN_EMAIL", "admin@upmesh.test"),
             ("ADMIN_PASSWORD", "correct horse battery staple"),

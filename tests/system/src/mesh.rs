@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Command, ExitStatus};
 use std::time::Duration;
 
 use testkit::Stack;
@@ -48,6 +48,10 @@ pub struct Plan {
     pub slack: Option<String>,
     /// Another broker than the stack's.
     pub kafka: Option<String>,
+    /// Only these; empty means all five.
+    pub services: Vec<Service>,
+    /// Another Redis than the stack's.
+    pub redis: Option<String>,
     /// More settings, for all services.
     pub settings: Vec<(String, String)>,
 }
@@ -58,6 +62,25 @@ struct Replica {
     environment: HashMap<String, String>,
     admin: SocketAddr,
     process: Option<Process>,
+}
+
+impl Replica {
+    /// Waits until it says that it is ready.
+    async fn ready(&mut self) {
+        let process = self.process.as_mut().expect("it runs");
+        let api = Api::anonymous(self.admin);
+        let begin = std::time::Instant::now();
+        loop {
+            assert!(process.is_running(), "{} ended at the start:\n{}", self.name, process.tail(30));
+            let answer = api.try_raw(reqwest::Method::GET, "/ready", None).await;
+            if answer.as_ref().is_ok_and(|answer| answer.status == 200) {
+                return;
+            }
+            let said = answer.map_or_else(|error| error.to_string(), |answer| answer.body.to_string());
+            assert!(begin.elapsed() < Duration::from_mins(1), "{} is not ready: {said}\n{}", self.name, process.tail(30));
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
 }
 
 /// The running mesh. Its processes end, and what it stored goes, when it is dropped.
@@ -79,7 +102,10 @@ const PASSWORD: &str = "correct horse battery staple";
 impl Mesh {
     /// Starts every service and waits until each says that it is ready.
     pub async fn start(plan: Plan) -> Self {
-        let stack = Stack::new();
+        let mut stack = Stack::new();
+        if let Some(redis) = plan.redis.clone() {
+            stack.redis_url = redis;
+        }
         let kafka = plan.kafka.clone().unwrap_or_else(|| stack.kafka_brokers.clone());
         if plan.kafka.is_some() {
             let config = kafka::KafkaConfig::new(&kafka, "system-tests");
@@ -109,7 +135,7 @@ impl Mesh {
         }
 
         let mut replicas = Vec::new();
-        for service in Service::ALL {
+        for service in Service::ALL.into_iter().filter(|service| plan.services.is_empty() || plan.services.contains(service)) {
             for n in 0..count {
                 let name = format!("{}-{n}", service.name());
                 let admin = SocketAddr::from(([127, 0, 0, 1], free_port()));
@@ -137,20 +163,16 @@ impl Mesh {
     /// Waits until every process that runs says that it is ready.
     pub async fn ready(&mut self) {
         for replica in &mut self.replicas {
-            let Some(process) = &mut replica.process else { continue };
-            let api = Api::anonymous(replica.admin);
-            let begin = std::time::Instant::now();
-            loop {
-                assert!(process.is_running(), "{} ended at the start:\n{}", replica.name, process.tail(30));
-                let answer = api.try_raw(reqwest::Method::GET, "/ready", None).await;
-                if answer.as_ref().is_ok_and(|answer| answer.status == 200) {
-                    break;
-                }
-                let said = answer.map_or_else(|error| error.to_string(), |answer| answer.body.to_string());
-                assert!(begin.elapsed() < Duration::from_mins(1), "{} is not ready: {said}\n{}", replica.name, process.tail(30));
-                tokio::time::sleep(Duration::from_millis(50)).await;
+            if replica.process.is_some() {
+                replica.ready().await;
             }
         }
+    }
+
+    /// Waits until one replica, which must run, says that it is ready.
+    pub async fn ready_one(&mut self, service: Service, replica: usize) {
+        let n = self.index(service, replica);
+        self.replicas[n].ready().await;
     }
 
     /// A session of the first administrator.
@@ -184,6 +206,40 @@ impl Mesh {
     pub fn restart(&mut self, service: Service, replica: usize) {
         let n = self.index(service, replica);
         self.spawn(n);
+    }
+
+    /// Starts a replica that was ended, with settings for this life only.
+    pub fn restart_with(&mut self, service: Service, replica: usize, settings: impl Iterator<Item = (String, String)>) {
+        let n = self.index(service, replica);
+        let before = self.replicas[n].environment.clone();
+        self.replicas[n].environment.extend(settings);
+        self.spawn(n);
+        self.replicas[n].environment = before;
+    }
+
+    /// How a replica ended, where it did by itself: once, then it counts as ended.
+    pub fn ended(&mut self, service: Service, replica: usize) -> Option<ExitStatus> {
+        let n = self.index(service, replica);
+        let status = self.replicas[n].process.as_mut()?.ended()?;
+        self.replicas[n].process = None;
+        Some(status)
+    }
+
+    /// Whether a replica has a process.
+    pub fn runs(&self, service: Service, replica: usize) -> bool {
+        self.replicas[self.index(service, replica)].process.is_some()
+    }
+
+    /// Any signal to one replica.
+    pub fn signal(&self, service: Service, replica: usize, name: &str) {
+        self.replicas[self.index(service, replica)].process.as_ref().expect("it runs").signal(name);
+    }
+
+    /// The last lines one replica has logged.
+    pub fn tail(&self, service: Service, replica: usize, lines: usize) -> String {
+        let log = self.log(service, replica);
+        let all: Vec<&str> = log.lines().collect();
+        all[all.len().saturating_sub(lines)..].join("\n")
     }
 
     /// Everything one replica has logged, over all its lives.

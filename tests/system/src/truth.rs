@@ -52,7 +52,7 @@ impl Slots {
 
 /// A monitor as users tells it to the other services.
 pub async fn configured(mesh: &Mesh, id: &str) -> Monitor {
-    let api = Api::anonymous(mesh.users).with_token("test-internal-key");
+    let api = Api::anonymous(mesh.users).with_token(testkit::INTERNAL_KEY);
     let answer = api.get("/internal/monitors?since=0&limit=5000").await;
     assert_eq!(answer.status, 200, "{}", answer.body);
     let monitors: Vec<Monitor> = serde_json::from_value(answer.body["monitors"].clone()).expect("monitors");

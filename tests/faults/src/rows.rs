@@ -1,0 +1,3 @@
+//! The rows of the table, each a workload, its faults and its oracle.
+
+pub mod alerts;

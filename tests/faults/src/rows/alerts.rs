@@ -1,0 +1,273 @@
+//! The alerter dies between effects and their records, while its channels behave as badly as channels do.
+//! One mesh of users and alerter; results are written to the log as a pinger would; a Slack webhook, a
+//! Slack bot and a signed webhook are told of every transition at once.
+
+mod check;
+mod copies;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::{Duration, Instant};
+
+use directory::{Client, ClientConfig};
+use model::Outcome::{Down, Up};
+use model::{MonitorId, MonitorSpec, Slot, WorkspaceId};
+use system_tests::{Mesh, Plan, Service, monitor, now};
+use testkit::{FakeSlack, SlackBehaviour};
+
+use crate::log::{INTERVAL_MS, Writer, poison, result};
+use crate::row::Row;
+use crate::seed::Seed;
+use crate::victim::{Death, Victim};
+
+const POINTS: [&str; 13] = [
+    "alerter::sent",
+    "alerter::judged",
+    "alerter::before_commit",
+    "alerter::committed",
+    "alerter::claimed",
+    "alerter::settled",
+    "alerter::not_sent",
+    "alerter::parent_edited",
+    "alerter::events_claimed",
+    "alerter::events_acked",
+    "alerter::taken",
+    "alerter::set_aside",
+    "alerter::before_advice",
+];
+
+/// Trials between two looks at everything.
+const BATCH: u64 = 24;
+/// A process that did not come to its point by then is killed instead.
+const PATIENCE: Duration = Duration::from_secs(6);
+
+/// A transition's channel kinds, in the order of [`Alerts::hooks`].
+pub(super) const KINDS: [&str; 3] = ["slack_webhook", "slack_bot", "webhook"];
+
+/// A monitor that went down once and came back once: the truth about it.
+pub(super) struct Story {
+    pub monitor: MonitorId,
+    pub down: Slot,
+    pub up: Option<Slot>,
+}
+
+pub(super) struct Alerts {
+    pub mesh: Mesh,
+    /// One fake per channel, so that each has a script of its own.
+    pub hooks: [FakeSlack; 3],
+    writer: Writer,
+    client: Client,
+    workspace: WorkspaceId,
+    fresh: VecDeque<MonitorId>,
+    named: u64,
+    pub stories: Vec<Story>,
+    pub poisons: Vec<Vec<u8>>,
+    pub deaths: Vec<Instant>,
+    seed: Seed,
+    places: BTreeMap<String, u64>,
+    killed: u64,
+    trials: u64,
+    unasked: Vec<String>,
+}
+
+/// Runs trials until `until` or `most`, and gives a row per channel.
+pub async fn run(seed: &Seed, until: Instant, most: u64) -> Vec<Row> {
+    let began = Instant::now();
+    let mut rows = [
+        Row::new(
+            "3",
+            "alerter dies at 13 points × Slack webhook: 200, 429, 5xx, hang, reset, refused connection, slow",
+            "no alert is missed; a copy too many only where the answer was lost, and it says so",
+        ),
+        Row::new("4", "the same × Slack bot, which can be read back", "each alert once: none missed, none twice"),
+        Row::new(
+            "4b",
+            "the same × signed webhook",
+            "each alert under one webhook-id; a repeat only where the answer was lost, and it says so",
+        ),
+    ];
+    let mut alerts = Alerts::start(seed.branch("alerts")).await;
+    while alerts.trials < most && Instant::now() < until {
+        for _ in 0..BATCH.min(most - alerts.trials) {
+            alerts.trial().await;
+        }
+        alerts.settle(&mut rows).await;
+        alerts.check(&mut rows).await;
+        eprintln!(
+            "  alerter: {} trials, {} deaths at points, {} stories",
+            alerts.trials,
+            alerts.places.values().sum::<u64>(),
+            alerts.stories.len()
+        );
+        if rows.iter().any(|row| row.violations.len() > 20) {
+            break;
+        }
+    }
+    alerts.check_log(&mut rows).await;
+    for row in &mut rows {
+        row.trials = alerts.trials;
+        row.exposures = alerts.places.values().sum();
+        row.places.append(&mut alerts.places.clone());
+        row.places.insert("SIGKILL".to_owned(), alerts.killed);
+        for what in &alerts.unasked {
+            row.violations.push(what.clone());
+        }
+        row.took = began.elapsed();
+    }
+    rows.into()
+}
+
+impl Alerts {
+    async fn start(seed: Seed) -> Self {
+        let hooks = [FakeSlack::start().await, FakeSlack::start().await, FakeSlack::start().await];
+        let set = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let settings = vec![
+            set("SLACK_API_URL", &hooks[1].api_url()),
+            set("SLACK_BOT_TOKEN", "xoxb-test"),
+            set("SLACK_CHANNEL", "C0FAKE"),
+            set("WEBHOOK_URL", &hooks[2].sink_url()),
+            set("WEBHOOK_SECRET", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"),
+            set("RUST_LOG", "warn"),
+        ];
+        let services = vec![Service::Users, Service::Alerter];
+        let mut mesh = Mesh::start(Plan { slack: Some(hooks[0].webhook_url()), settings, services, ..Plan::default() }).await;
+        let writer = Writer::new(&mesh.kafka, &mesh.stack.topics().results);
+        let client = Client::new(&ClientConfig::new(&format!("http://{}", mesh.users), testkit::INTERNAL_KEY.into())).expect("a client");
+        let workspace: uuid::Uuid = sqlx::query_scalar("SELECT id FROM workspaces LIMIT 1")
+            .fetch_one(mesh.stack.database().await.store.pool())
+            .await
+            .expect("a workspace");
+        // Every life of the alerter from here on is a trial.
+        mesh.terminate(Service::Alerter, 0).await;
+        Self {
+            mesh,
+            hooks,
+            writer,
+            client,
+            workspace: workspace.into(),
+            fresh: VecDeque::new(),
+            named: 0,
+            stories: Vec::new(),
+            poisons: Vec::new(),
+            deaths: Vec::new(),
+            seed,
+            places: BTreeMap::new(),
+            killed: 0,
+            trials: 0,
+            unasked: Vec::new(),
+        }
+    }
+
+    /// A monitor that nothing happened to yet.
+    async fn monitor(&mut self) -> MonitorId {
+        if self.fresh.is_empty() {
+            for _ in 0..40 {
+                self.named += 1;
+                let name = format!("Shop {}", self.named);
+                let spec: MonitorSpec =
+                    serde_json::from_value(monitor(&name, &format!("http://127.0.0.1:9/{}", self.named))).expect("a spec");
+                let made = self.client.create_monitor("faults", self.workspace, &spec).await.expect("users creates it");
+                self.fresh.push_back(made.id);
+            }
+        }
+        self.fresh.pop_front().expect("there are some")
+    }
+
+    async fn trial(&mut self) {
+        let n = self.trials;
+        self.trials += 1;
+        // The window that matters most comes every third time; otherwise in turn.
+        let point = if n % 3 == 0 { POINTS[0] } else { POINTS[usize::try_from(n - n / 3 - 1).unwrap_or(0) % POINTS.len()] };
+        self.behave(point);
+        let nth = if self.seed.chance(30) && !matches!(point, "alerter::taken" | "alerter::set_aside" | "alerter::before_advice") {
+            2
+        } else {
+            1
+        };
+        let victim = Victim::of(Service::Alerter);
+        let more = match self.seed.below(10) {
+            0 => 7,
+            1..4 => 2,
+            _ => 1,
+        };
+        let mut results = Vec::new();
+        for story in self.stories.iter_mut().filter(|story| story.up.is_none()) {
+            let slot = (story.down + INTERVAL_MS).max(now() - INTERVAL_MS);
+            story.up = Some(slot);
+            results.push(result(story.monitor, slot, Up, 1000));
+        }
+        for _ in 0..more {
+            let monitor = self.monitor().await;
+            let down = now() - 2 * INTERVAL_MS;
+            results.push(result(monitor, down - INTERVAL_MS, Up, 1000));
+            results.push(result(monitor, down, Down, 1000));
+            // Some are over before anyone was told.
+            let up = self.seed.chance(25).then_some(down + INTERVAL_MS);
+            results.extend(up.map(|up| result(monitor, up, Up, 1000)));
+            self.stories.push(Story { monitor, down, up });
+        }
+        if point == "alerter::set_aside" || self.seed.chance(10) {
+            let bytes = poison(self.seed.next(), n);
+            let key = self.stories[0].monitor;
+            self.writer.records(vec![(key, bytes.clone())]).await;
+            self.poisons.push(bytes);
+        }
+        victim.start(&mut self.mesh, Some((point, nth)));
+        // Before, during or after its start.
+        tokio::time::sleep(Duration::from_millis(self.seed.below(1200))).await;
+        self.writer.results(&results).await;
+        let death = victim.wait(&mut self.mesh, point, PATIENCE).await;
+        self.deaths.push(Instant::now());
+        match death {
+            Death::AtPoint => *self.places.entry(point.to_owned()).or_default() += 1,
+            Death::Killed => self.killed += 1,
+            Death::Unasked => self.unasked.push(format!("the alerter ended by itself in trial {n}, armed at {point} (I12)")),
+        }
+        victim.bury(&self.mesh).await;
+    }
+
+    /// What the channels do with the next messages.
+    fn behave(&mut self, point: &str) {
+        for hook in &self.hooks {
+            for _ in 0..3 {
+                let behaviour = if point == "alerter::not_sent" {
+                    SlackBehaviour::Status(503)
+                } else {
+                    match self.seed.below(40) {
+                        0..20 => continue,
+                        20..24 => SlackBehaviour::RateLimited(1),
+                        24..28 => SlackBehaviour::Status(*self.seed.pick(&[500, 502, 503])),
+                        28..32 => SlackBehaviour::Reset,
+                        32..35 => SlackBehaviour::Drop,
+                        35..39 => SlackBehaviour::Slow(Duration::from_millis(self.seed.below(800))),
+                        _ => SlackBehaviour::Hang,
+                    }
+                };
+                hook.script([behaviour]);
+            }
+        }
+    }
+
+    /// Lets the alerter live in peace until nothing waits.
+    async fn settle(&mut self, rows: &mut [Row]) {
+        for hook in &self.hooks {
+            hook.forget_script();
+        }
+        let mut results = Vec::new();
+        for story in self.stories.iter_mut().filter(|story| story.up.is_none()) {
+            let slot = (story.down + INTERVAL_MS).max(now() - INTERVAL_MS);
+            story.up = Some(slot);
+            results.push(result(story.monitor, slot, Up, 1000));
+        }
+        self.writer.results(&results).await;
+        let victim = Victim::of(Service::Alerter);
+        victim.start(&mut self.mesh, None);
+        let quiet = self.quiet(Duration::from_secs(120)).await;
+        for row in rows {
+            row.require(quiet.is_ok(), || format!("not quiet after 120 s: {}", quiet.as_ref().err().cloned().unwrap_or_default()));
+        }
+        self.mesh.kill9(Service::Alerter, 0);
+        self.deaths.push(Instant::now());
+        self.killed += 1;
+        victim.bury(&self.mesh).await;
+    }
+}

@@ -1,0 +1,79 @@
+//! What the fake Slack and the webhook's sink took, read as copies of alerts.
+
+use std::time::{Duration, Instant};
+
+use testkit::{SlackBehaviour, SlackPost};
+
+pub const OPENED: &str = "opened";
+pub const RESOLVED: &str = "resolved";
+
+/// One alert as one message told it.
+#[derive(Debug, Clone)]
+pub struct Copy {
+    pub monitor: String,
+    pub kind: &'static str,
+    pub at: Instant,
+    /// It says that it may be a repeat.
+    pub repeat: bool,
+    /// A recovery that says how long it was down, beginning included.
+    pub tells_opening: bool,
+    /// The channel took it and its answer did not arrive.
+    pub unanswered: bool,
+    /// How long the channel took to answer.
+    pub answered_after: Duration,
+}
+
+const REPEAT: &str = "may be a repeat";
+
+/// The alerts in one POST that was taken; none in an edit.
+pub fn copies(post: &SlackPost) -> Vec<Copy> {
+    if !post.taken || post.path.ends_with("chat.update") {
+        return Vec::new();
+    }
+    let unanswered = matches!(post.behaviour, SlackBehaviour::Hang | SlackBehaviour::Reset);
+    let answered_after = if let SlackBehaviour::Slow(after) = post.behaviour { after } else { Duration::ZERO };
+    let copy = |monitor: &str, kind, repeat, tells_opening| Copy {
+        monitor: monitor.to_owned(),
+        kind,
+        at: post.at,
+        repeat,
+        tells_opening,
+        unanswered,
+        answered_after,
+    };
+    if post.path == "/sink" {
+        let data = &post.body["data"];
+        let kind = if post.body["type"] == "incident.opened" { OPENED } else { RESOLVED };
+        let monitor = data["monitor"]["id"].as_str().unwrap_or_default();
+        return vec![copy(monitor, kind, data["repeat"] == true, data["tells_opening"] == true)];
+    }
+    let sections = sections(&post.body);
+    let lines: Vec<&str> = sections.iter().flat_map(|text| text.lines()).filter(|line| kind(line).is_some()).collect();
+    if !lines.is_empty() {
+        // A group: one line each, and a recovery always says for how long it was down.
+        return lines.iter().filter_map(|line| Some(copy(monitor(line)?, kind(line)?, line.contains(REPEAT), true))).collect();
+    }
+    let body = post.body.to_string();
+    let (Some(kind), Some(monitor)) = (kind(post.text()), monitor(&body)) else { return Vec::new() };
+    vec![copy(monitor, kind, body.contains(REPEAT), post.text().contains("Was down"))]
+}
+
+/// Texts of the sections in the attachment.
+fn sections(body: &serde_json::Value) -> Vec<&str> {
+    let blocks = body["attachments"][0]["blocks"].as_array();
+    blocks.into_iter().flatten().filter(|block| block["type"] == "section").filter_map(|block| block["text"]["text"].as_str()).collect()
+}
+
+fn kind(text: &str) -> Option<&'static str> {
+    if text.starts_with('🔴') {
+        Some(OPENED)
+    } else if text.starts_with('🟢') {
+        Some(RESOLVED)
+    } else {
+        None
+    }
+}
+
+fn monitor(text: &str) -> Option<&str> {
+    text.split("/monitors/").nth(1)?.get(..36)
+}
