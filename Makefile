@@ -32,8 +32,8 @@ dashboard: ## Build the dashboard
 bench: ## The suite of figures, into docs/performance.md
 	@exec scripts/bench
 
-faults: ## Whole-system tests alone: processes killed, servers stopped
-	@exec scripts/test faults
+faults: ## The table of faults, MINUTES=20 SEED=…, into docs/reliability.md
+	@exec scripts/faults
 
 e2e: ## The browser test alone
 	@exec scripts/test e2e

@@ -9,11 +9,15 @@
     clippy::missing_panics_doc,
     clippy::expect_used,
     clippy::print_stderr,
+    clippy::indexing_slicing,
     reason = "a rig that cannot go on says why and stops; it tells its progress"
 )]
 
 mod group;
+mod history;
 mod log;
+mod proxy;
+mod report;
 mod row;
 mod rows;
 mod seed;
@@ -21,8 +25,12 @@ mod victim;
 
 use std::time::{Duration, Instant};
 
+pub use proxy::{Proxy, Trouble};
+pub use report::document;
 pub use row::Row;
 pub use seed::Seed;
+
+use rows::{alerts, changes, processing, storm};
 
 /// What to run.
 #[derive(Debug, Clone)]
@@ -30,23 +38,55 @@ pub struct Options {
     pub seed: u64,
     /// The table ends about then.
     pub minutes: f64,
-    /// Only rows whose group is named; empty means all.
+    /// Only the groups named (alerts, processing, changes, cuts, mesh); empty means all.
     pub only: Vec<String>,
-    /// Few trials, each kind once: for `make test`.
+    /// Few trials of each: for `make test`.
     pub short: bool,
 }
 
-/// Runs the table; the rows in its order.
+/// Runs the table; the rows in its order. Half of the time goes to single services, two meshes side by
+/// side as they mostly wait, the other half to the whole mesh.
 pub async fn run(options: &Options) -> Vec<Row> {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let seed = Seed::new(options.seed);
     let began = Instant::now();
-    let mut rows = Vec::new();
     let wanted = |name: &str| options.only.is_empty() || options.only.iter().any(|only| only == name);
     let until = |share: f64| began + Duration::from_secs_f64(options.minutes * 60.0 * share);
-    if wanted("alerts") {
-        eprintln!("alerter: crash points × channels");
-        rows.extend(rows::alerts::run(&seed, until(0.4), if options.short { 14 } else { u64::MAX }).await);
+    let most = |short: u64| if options.short { short } else { u64::MAX };
+    let one = async {
+        let mut rows = Vec::new();
+        if wanted("alerts") {
+            eprintln!("alerter: crash points × channels");
+            rows.extend(alerts::run(&seed, until(0.4), most(14)).await);
+        }
+        rows
+    };
+    let other = async {
+        let mut rows = Vec::new();
+        if wanted("processing") {
+            eprintln!("processor: crash points");
+            rows.extend(processing::run(&seed, until(0.15), most(11)).await);
+        }
+        if wanted("changes") {
+            eprintln!("users: crash points");
+            rows.extend(changes::run(&seed, until(0.3), most(7)).await);
+        }
+        if wanted("cuts") {
+            eprintln!("COMMITs cut");
+            rows.extend(alerts::cuts(&seed, until(0.36), most(1)).await);
+            rows.extend(processing::cuts(&seed, until(0.42), most(1)).await);
+            rows.extend(changes::cuts(&seed, until(0.46), most(1)).await);
+        }
+        rows
+    };
+    let (mut rows, others) = tokio::join!(one, other);
+    rows.extend(others);
+    if wanted("mesh") {
+        eprintln!("the whole mesh: pinger crash points, kills, pauses, FLUSHALL, broker, rolling restarts");
+        // What heals and compares after each kind takes about 40 s, six times.
+        let left = until(1.0).saturating_duration_since(Instant::now()).as_secs_f64() / 60.0 - 4.0;
+        let amount = if options.short { storm::Amount::SHORT } else { storm::Amount::of(left.max(0.5)) };
+        rows.extend(storm::run(&seed, amount).await);
     }
     rows
 }

@@ -1,3 +1,6 @@
 //! The rows of the table, each a workload, its faults and its oracle.
 
 pub mod alerts;
+pub mod changes;
+pub mod processing;
+pub mod storm;

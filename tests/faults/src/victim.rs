@@ -40,18 +40,24 @@ impl Victim {
         mesh.restart_with(self.service, self.replica, armed.into_iter());
     }
 
+    /// Whether it is dead by now, and how that came.
+    pub fn look(self, mesh: &mut Mesh, point: &str) -> Option<Death> {
+        let status = mesh.ended(self.service, self.replica)?;
+        let words = format!("died at the crash point {point}");
+        let said = mesh.tail(self.service, self.replica, 3).contains(&words);
+        if status.signal() == Some(ABORTED) && said {
+            return Some(Death::AtPoint);
+        }
+        eprintln!("{} ended with {status}:\n{}", self.service.name(), mesh.tail(self.service, self.replica, 15));
+        Some(Death::Unasked)
+    }
+
     /// Waits for its death, up to `patience`; kills it then.
     pub async fn wait(self, mesh: &mut Mesh, point: &str, patience: Duration) -> Death {
         let until = Instant::now() + patience;
         loop {
-            if let Some(status) = mesh.ended(self.service, self.replica) {
-                let words = format!("died at the crash point {point}");
-                let said = mesh.tail(self.service, self.replica, 3).contains(&words);
-                if status.signal() == Some(ABORTED) && said {
-                    return Death::AtPoint;
-                }
-                eprintln!("{} ended with {status}:\n{}", self.service.name(), mesh.tail(self.service, self.replica, 15));
-                return Death::Unasked;
+            if let Some(death) = self.look(mesh, point) {
+                return death;
             }
             if Instant::now() >= until {
                 mesh.kill9(self.service, self.replica);

@@ -58,6 +58,11 @@ impl Broker {
         .await;
     }
 
+    /// STOP and CONT, for a pause.
+    pub fn signal(&self, name: &str) {
+        self.process.as_ref().expect("it runs").signal(name);
+    }
+
     /// kill -9: the harder way to stop, and the quicker.
     pub fn stop(&mut self) {
         self.process = None;

@@ -17,6 +17,7 @@ mod farm;
 mod mesh;
 mod ports;
 mod process;
+mod redis;
 mod slack;
 mod truth;
 
@@ -27,8 +28,9 @@ pub use farm::{Farm, Visit};
 pub use mesh::{Mesh, Plan, Service};
 pub use ports::free_port;
 pub use process::{Process, binary, run_to_end};
+pub use redis::Redis;
 pub use slack::{Post, Slack};
-pub use truth::{Dump, Slots};
+pub use truth::{Dump, Slots, configured};
 
 use model::{Clock, Millis, SystemClock};
 

@@ -3,18 +3,19 @@
 //! Slack bot and a signed webhook are told of every transition at once.
 
 mod check;
-mod copies;
+pub mod copies;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use directory::{Client, ClientConfig};
 use model::Outcome::{Down, Up};
-use model::{MonitorId, MonitorSpec, Slot, WorkspaceId};
+use model::{CheckResult, MonitorId, MonitorSpec, Slot, WorkspaceId};
 use system_tests::{Mesh, Plan, Service, monitor, now};
 use testkit::{FakeSlack, SlackBehaviour};
 
 use crate::log::{INTERVAL_MS, Writer, poison, result};
+use crate::proxy::Proxy;
 use crate::row::Row;
 use crate::seed::Seed;
 use crate::victim::{Death, Victim};
@@ -67,6 +68,7 @@ pub(super) struct Alerts {
     killed: u64,
     trials: u64,
     unasked: Vec<String>,
+    proxy: Option<Proxy>,
 }
 
 /// Runs trials until `until` or `most`, and gives a row per channel.
@@ -85,7 +87,7 @@ pub async fn run(seed: &Seed, until: Instant, most: u64) -> Vec<Row> {
             "each alert under one webhook-id; a repeat only where the answer was lost, and it says so",
         ),
     ];
-    let mut alerts = Alerts::start(seed.branch("alerts")).await;
+    let mut alerts = Alerts::start(seed.branch("alerts"), None).await;
     while alerts.trials < most && Instant::now() < until {
         for _ in 0..BATCH.min(most - alerts.trials) {
             alerts.trial().await;
@@ -116,8 +118,52 @@ pub async fn run(seed: &Seed, until: Instant, most: u64) -> Vec<Row> {
     rows.into()
 }
 
+/// COMMITs cut by the proxy, the alerter alive all the time.
+pub async fn cuts(seed: &Seed, until: Instant, most: u64) -> Vec<Row> {
+    let began = Instant::now();
+    let mut row = Row::new(
+        "14a",
+        "alerter: connection cut during COMMIT (lost, done but unanswered, blind)",
+        "no alert is missed on any channel; none twice",
+    );
+    let mut alerts = Alerts::start(seed.branch("alert cuts"), Some(Proxy::to_postgres().await)).await;
+    let mut parts = ["webhook", "bot", "signed"].map(|_| Row::new("14a", "", ""));
+    while alerts.trials < most && Instant::now() < until && row.violations.len() < 20 {
+        Victim::of(Service::Alerter).start(&mut alerts.mesh, None);
+        let before = alerts.proxy.as_ref().map(Proxy::cuts).unwrap_or_default();
+        if let Some(proxy) = &alerts.proxy {
+            proxy.cut_commits(alerts.seed.number(), 30);
+        }
+        for _ in 0..16 {
+            alerts.trials += 1;
+            let results = alerts.next_results().await;
+            alerts.writer.results(&results).await;
+            let pause = Duration::from_millis(300 + alerts.seed.below(700));
+            tokio::time::sleep(pause).await;
+        }
+        if let Some(proxy) = &alerts.proxy {
+            proxy.heal();
+            proxy.expose(&before, &mut row);
+        }
+        alerts.mesh.kill9(Service::Alerter, 0);
+        alerts.deaths.push(Instant::now());
+        Victim::of(Service::Alerter).bury(&alerts.mesh).await;
+        alerts.settle(&mut parts).await;
+        alerts.check(&mut parts).await;
+        eprintln!("  alerter: {} COMMITs cut; {}", row.exposures, parts[0].compared);
+    }
+    alerts.check_log(&mut parts).await;
+    for part in &mut parts {
+        row.violations.append(&mut part.violations);
+    }
+    row.compared.clone_from(&parts[0].compared);
+    row.trials = alerts.trials;
+    row.took = began.elapsed();
+    vec![row]
+}
+
 impl Alerts {
-    async fn start(seed: Seed) -> Self {
+    async fn start(seed: Seed, proxy: Option<Proxy>) -> Self {
         let hooks = [FakeSlack::start().await, FakeSlack::start().await, FakeSlack::start().await];
         let set = |name: &str, value: &str| (name.to_owned(), value.to_owned());
         let settings = vec![
@@ -128,8 +174,10 @@ impl Alerts {
             set("WEBHOOK_SECRET", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"),
             set("RUST_LOG", "warn"),
         ];
+        let database_port = proxy.as_ref().map(|proxy| proxy.port);
         let services = vec![Service::Users, Service::Alerter];
-        let mut mesh = Mesh::start(Plan { slack: Some(hooks[0].webhook_url()), settings, services, ..Plan::default() }).await;
+        let mut mesh =
+            Mesh::start(Plan { slack: Some(hooks[0].webhook_url()), settings, services, database_port, ..Plan::default() }).await;
         let writer = Writer::new(&mesh.kafka, &mesh.stack.topics().results);
         let client = Client::new(&ClientConfig::new(&format!("http://{}", mesh.users), testkit::INTERNAL_KEY.into())).expect("a client");
         let workspace: uuid::Uuid = sqlx::query_scalar("SELECT id FROM workspaces LIMIT 1")
@@ -154,36 +202,28 @@ impl Alerts {
             killed: 0,
             trials: 0,
             unasked: Vec::new(),
+            proxy,
         }
     }
 
     /// A monitor that nothing happened to yet.
     async fn monitor(&mut self) -> MonitorId {
-        if self.fresh.is_empty() {
+        while self.fresh.is_empty() {
             for _ in 0..40 {
                 self.named += 1;
                 let name = format!("Shop {}", self.named);
                 let spec: MonitorSpec =
                     serde_json::from_value(monitor(&name, &format!("http://127.0.0.1:9/{}", self.named))).expect("a spec");
-                let made = self.client.create_monitor("faults", self.workspace, &spec).await.expect("users creates it");
+                // Users' own COMMITs may be cut: then another one, under another name.
+                let Ok(made) = self.client.create_monitor("faults", self.workspace, &spec).await else { continue };
                 self.fresh.push_back(made.id);
             }
         }
         self.fresh.pop_front().expect("there are some")
     }
 
-    async fn trial(&mut self) {
-        let n = self.trials;
-        self.trials += 1;
-        // The window that matters most comes every third time; otherwise in turn.
-        let point = if n % 3 == 0 { POINTS[0] } else { POINTS[usize::try_from(n - n / 3 - 1).unwrap_or(0) % POINTS.len()] };
-        self.behave(point);
-        let nth = if self.seed.chance(30) && !matches!(point, "alerter::taken" | "alerter::set_aside" | "alerter::before_advice") {
-            2
-        } else {
-            1
-        };
-        let victim = Victim::of(Service::Alerter);
+    /// Recoveries of what is down, and new troubles.
+    async fn next_results(&mut self) -> Vec<CheckResult> {
         let more = match self.seed.below(10) {
             0 => 7,
             1..4 => 2,
@@ -205,8 +245,24 @@ impl Alerts {
             results.extend(up.map(|up| result(monitor, up, Up, 1000)));
             self.stories.push(Story { monitor, down, up });
         }
+        results
+    }
+
+    async fn trial(&mut self) {
+        let n = self.trials;
+        self.trials += 1;
+        // The window that matters most comes every third time; otherwise in turn.
+        let point = if n.is_multiple_of(3) { POINTS[0] } else { POINTS[usize::try_from(n - n / 3 - 1).unwrap_or(0) % POINTS.len()] };
+        self.behave(point);
+        let nth = if self.seed.chance(30) && !matches!(point, "alerter::taken" | "alerter::set_aside" | "alerter::before_advice") {
+            2
+        } else {
+            1
+        };
+        let victim = Victim::of(Service::Alerter);
+        let results = self.next_results().await;
         if point == "alerter::set_aside" || self.seed.chance(10) {
-            let bytes = poison(self.seed.next(), n);
+            let bytes = poison(self.seed.number(), n);
             let key = self.stories[0].monitor;
             self.writer.records(vec![(key, bytes.clone())]).await;
             self.poisons.push(bytes);

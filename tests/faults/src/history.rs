@@ -1,0 +1,93 @@
+//! History as PostgreSQL and Redis hold it, slot by slot, read without the services' code paths.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use deadpool_redis::redis;
+use model::history::Block;
+use model::{Outcome, Slot};
+use sqlx::{PgPool, Row as _};
+use system_tests::Mesh;
+use uuid::Uuid;
+
+use crate::row::Row;
+
+/// Monitor and slot, of the one region there is.
+pub type Place = (Uuid, Slot);
+/// Outcome and latency in steps of 100 µs.
+pub type Told = BTreeMap<Place, (Outcome, Option<u32>)>;
+
+/// Every slot in PostgreSQL. Violates where the columns beside a block say something else (I4), or where a
+/// slot stands twice (I3).
+pub async fn stored(pool: &PgPool, row: &mut Row) -> Told {
+    let rows = sqlx::query("SELECT monitor_id, hour, up, degraded, down, unknown, missed, maintenance, block FROM history_blocks")
+        .fetch_all(pool)
+        .await
+        .expect("history");
+    let mut told = Told::new();
+    for one in &rows {
+        let monitor: Uuid = one.get("monitor_id");
+        let hour = one.get::<DateTime<Utc>, _>("hour").timestamp_millis();
+        let block = match Block::decode(one.get("block")) {
+            Ok(block) => block,
+            Err(error) => {
+                row.violated(format!("a block of {monitor} cannot be read: {error}"));
+                continue;
+            }
+        };
+        for outcome in Outcome::ALL {
+            let counted = block.entries().iter().filter(|entry| entry.outcome() == outcome).count();
+            let column: i16 = one.get(outcome.as_str());
+            row.require(usize::try_from(column) == Ok(counted), || {
+                format!("I4, {monitor} {hour}: {column} {outcome} in the column, {counted} in the block")
+            });
+        }
+        for entry in block.entries() {
+            let before = told.insert((monitor, hour + i64::from(entry.offset_ms())), (entry.outcome(), entry.latency_us()));
+            row.require(before.is_none(), || format!("I3, a slot of {monitor} stands twice"));
+        }
+    }
+    told
+}
+
+/// I5: Redis' latest results are the newest slots, its blocks those of PostgreSQL. Says what differs.
+pub async fn live_differs(mesh: &Mesh, pool: &PgPool, told: &Told) -> Vec<String> {
+    let client = redis::Client::open(mesh.stack.redis_url.as_str()).expect("a Redis URL");
+    let mut connection = client.get_multiplexed_async_connection().await.expect("Redis");
+    let prefix = &mesh.stack.redis_prefix;
+    let mut differs = Vec::new();
+    let mut newest: BTreeMap<Uuid, (Slot, Outcome)> = BTreeMap::new();
+    for ((monitor, slot), (outcome, _)) in told {
+        newest.insert(*monitor, (*slot, *outcome));
+    }
+    for (monitor, (slot, outcome)) in newest {
+        let json: Option<String> =
+            redis::cmd("HGET").arg(format!("{prefix}:live:{monitor}")).arg("local").query_async(&mut connection).await.expect("live state");
+        let live: serde_json::Value = json.and_then(|json| serde_json::from_str(&json).ok()).unwrap_or_default();
+        if live["slot"] != slot || live["outcome"] != outcome.as_str() {
+            differs.push(format!("I5, {monitor}: newest is {slot} {outcome}, Redis says {live}"));
+        }
+    }
+    let blocks = sqlx::query("SELECT monitor_id, hour, block FROM history_blocks WHERE hour > now() - interval '2 hours'")
+        .fetch_all(pool)
+        .await
+        .expect("history");
+    for one in &blocks {
+        let (monitor, hour): (Uuid, DateTime<Utc>) = (one.get("monitor_id"), one.get("hour"));
+        let key = format!("{prefix}:block:{monitor}:local:{}", hour.timestamp_millis());
+        let held: Option<Vec<u8>> = redis::cmd("GET").arg(key).query_async(&mut connection).await.expect("a block");
+        if held.as_deref() != Some(one.get("block")) {
+            differs.push(format!("I5, {monitor} {hour}: Redis holds another block ({} bytes)", held.map_or(0, |held| held.len())));
+        }
+    }
+    differs
+}
+
+/// Which of two results of one slot stands, as the promise puts it: a verdict over what is none, the worse
+/// verdict over the better, then the lower latency.
+pub fn wins(new: (Outcome, Option<u32>), old: (Outcome, Option<u32>)) -> bool {
+    let ranks = BTreeMap::from([("missed", 0), ("unknown", 1), ("up", 3), ("degraded", 4), ("down", 5)]);
+    let rank = |outcome: Outcome| ranks.get(outcome.as_str()).copied().unwrap_or(2);
+    let latency = |us: Option<u32>| us.unwrap_or(u32::MAX);
+    (rank(new.0), std::cmp::Reverse(latency(new.1))) > (rank(old.0), std::cmp::Reverse(latency(old.1)))
+}

@@ -1,0 +1,178 @@
+//! The oracle of the whole mesh: the farm's ledger, the log, PostgreSQL, Redis and Slack.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, Utc};
+use model::schedule::{Schedule, segment_windows};
+use model::{Millis, Outcome, Region, Slot};
+use sqlx::{PgPool, Row as _};
+use system_tests::{configured, now};
+use uuid::Uuid;
+
+use super::Storm;
+use crate::history::{Told, live_differs, stored, wins};
+use crate::log::{INTERVAL_MS, read_all};
+use crate::row::Row;
+use crate::rows::alerts::copies::{OPENED, RESOLVED, copies};
+
+/// After the slot: a check, its confirmation, the way to the target.
+const LATE_MS: Millis = 3000;
+
+impl Storm {
+    pub(super) async fn check(&mut self, row: &mut Row) {
+        let pool = self.mesh.stack.database().await.store.pool().clone();
+        // Every target keeps still from here on, and every monitor is checked once more.
+        let quiet_from = now();
+        let begin = Instant::now();
+        let visited = |storm: &Self| {
+            storm.monitors.iter().all(|(name, _)| storm.farm.visits(name).last().is_some_and(|visit| visit.at > quiet_from + 1000))
+        };
+        while !visited(self) && begin.elapsed() < Duration::from_secs(40) {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+        row.require(visited(self), || "not every monitor was checked within 40 s of the last fault".to_owned());
+        let until = now() - LATE_MS;
+        let due = self.due(until).await;
+        // I10: no slot is absent.
+        let mut told = stored(&pool, &mut Row::new("", "", "")).await;
+        while due.iter().any(|place| !told.contains_key(place)) && begin.elapsed() < Duration::from_secs(75) {
+            tokio::time::sleep(Duration::from_millis(500)).await;
+            told = stored(&pool, &mut Row::new("", "", "")).await;
+        }
+        let told_until = |told: Told| -> Told { told.into_iter().filter(|((_, slot), _)| *slot < until).collect() };
+        let told = told_until(stored(&pool, row).await);
+        let absent: Vec<_> = due.iter().filter(|place| !told.contains_key(place)).collect();
+        row.require(absent.is_empty(), || {
+            format!("I10, {} of {} slots are absent: {:?}", absent.len(), due.len(), &absent[..absent.len().min(5)])
+        });
+        // A new monitor's first check is of the slot before its first.
+        let phantom =
+            told.keys().filter(|place| !due.contains(*place) && due.iter().any(|one| one.0 == place.0 && one.1 < place.1)).count();
+        row.require(phantom == 0, || format!("{phantom} slots were never due"));
+        self.compare_with_log(row, &told, until).await;
+        self.compare_with_farm(row, &told);
+        self.compare_alerts(row, &pool).await;
+        let mut differs = Vec::new();
+        let begin = Instant::now();
+        while begin.elapsed() < Duration::from_secs(15) {
+            let now = stored(&pool, &mut Row::new("", "", "")).await;
+            differs = live_differs(&self.mesh, &pool, &now).await;
+            if differs.is_empty() {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(300)).await;
+        }
+        row.require(differs.len() < 3, || format!("{} of live state: {}", differs.len(), differs[0]));
+        let missed = told.values().filter(|(outcome, _)| !outcome.is_verdict()).count();
+        row.compared = format!("{}{} slots due, {missed} of them missed or unknown", row.compared, due.len());
+    }
+
+    /// Every slot due so far, by the configuration.
+    async fn due(&self, until: Millis) -> BTreeSet<(Uuid, Slot)> {
+        let region: Region = "local".parse().expect("a region");
+        let mut due = BTreeSet::new();
+        for (_, id) in &self.monitors {
+            let monitor = configured(&self.mesh, id).await;
+            for (segment, start, end) in segment_windows(&monitor.segments, self.began, until) {
+                if segment.active {
+                    due.extend(Schedule::new(monitor.id, &region, segment.interval_ms).slots(start, end).map(|slot| (monitor.id.0, slot)));
+                }
+            }
+        }
+        due
+    }
+
+    /// I2: history is the fold of the log.
+    async fn compare_with_log(&self, row: &mut Row, told: &Told, until: Millis) {
+        let mut folded = Told::new();
+        for message in read_all(&self.mesh.kafka, &self.mesh.stack.topics().results).await {
+            match events::decode_result(message.key.as_deref(), message.value.as_deref()) {
+                Ok(result) if result.slot < until => {
+                    let new =
+                        (if result.suspect { Outcome::Unknown } else { result.outcome }, result.latency_us.map(|us| (us + 50) / 100 * 100));
+                    let place = (result.monitor.0, result.slot);
+                    if folded.get(&place).is_none_or(|old| wins(new, *old)) {
+                        folded.insert(place, new);
+                    }
+                }
+                Ok(_) => {}
+                Err(error) => row.violated(format!("a result cannot be read: {error}")),
+            }
+        }
+        let differ = folded.iter().filter(|(place, one)| told.get(place) != Some(one)).count()
+            + told.keys().filter(|place| !folded.contains_key(place)).count();
+        row.require(differ == 0, || format!("I2, history and the log differ in {differ} slots"));
+    }
+
+    /// I9: nothing is told up or down that the target did not show within the slot.
+    fn compare_with_farm(&self, row: &mut Row, told: &Told) {
+        for (name, id) in &self.monitors {
+            let id: Uuid = id.parse().expect("an id");
+            let visits = self.farm.visits(name);
+            for ((_, slot), (outcome, _)) in told.range((id, 0)..=(id, i64::MAX)).filter(|(_, (outcome, _))| outcome.is_verdict()) {
+                let within = |at: Millis| at >= slot - 5 && at < slot + INTERVAL_MS + LATE_MS;
+                let shown = visits.iter().any(|visit| within(visit.at) && (visit.status == 200) == (*outcome == Outcome::Up));
+                row.require(shown, || format!("I9, {name} is told {outcome} at {slot}, its target did not show it"));
+            }
+        }
+    }
+
+    /// I6–I8: alerts follow history, messages follow alerts.
+    async fn compare_alerts(&self, row: &mut Row, pool: &PgPool) {
+        let begin = Instant::now();
+        let waiting = "SELECT count(*) FROM deliveries WHERE state IN ('pending', 'sending')";
+        while sqlx::query_scalar::<_, i64>(waiting).fetch_one(pool).await.expect("a count") > 0 {
+            if begin.elapsed() > Duration::from_secs(60) {
+                row.violated("deliveries wait after 60 s");
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+        let told = stored(pool, row).await;
+        let alerts = sqlx::query(
+            "SELECT i.monitor_id, a.kind, a.slot, d.state FROM alerts a JOIN incidents i ON i.id = a.incident_id
+             LEFT JOIN deliveries d ON d.alert_id = a.id ORDER BY i.monitor_id, a.slot, a.sequence",
+        );
+        let mut by_monitor: BTreeMap<Uuid, Vec<(String, Slot, String)>> = BTreeMap::new();
+        for one in alerts.fetch_all(pool).await.expect("alerts") {
+            let slot = one.get::<DateTime<Utc>, _>("slot").timestamp_millis();
+            let state = one.get::<Option<String>, _>("state").unwrap_or_default();
+            by_monitor.entry(one.get("monitor_id")).or_default().push((one.get("kind"), slot, state));
+        }
+        let mut told_by_slack: BTreeMap<(String, &str), (usize, usize)> = BTreeMap::new();
+        for copy in self.slack.posts().iter().flat_map(copies) {
+            let (all, repeats) = told_by_slack.entry((copy.monitor, copy.kind)).or_default();
+            *all += 1;
+            *repeats += usize::from(copy.repeat);
+        }
+        for (name, id) in &self.monitors {
+            let id: Uuid = id.parse().expect("an id");
+            let verdicts: Vec<(Slot, Outcome)> = told
+                .range((id, 0)..=(id, i64::MAX))
+                .filter(|(_, (outcome, _))| outcome.is_verdict())
+                .map(|((_, slot), (outcome, _))| (*slot, *outcome))
+                .collect();
+            let alerts = by_monitor.get(&id).map(Vec::as_slice).unwrap_or_default();
+            for run in verdicts.chunk_by(|a, b| a.1 == b.1).filter(|run| run.len() > 1 && run[0].1 == Outcome::Down) {
+                let (first, last) = (run[0].0, run[run.len() - 1].0);
+                let opened = alerts.iter().filter(|(kind, slot, _)| kind == OPENED && (first..=last).contains(slot)).count();
+                row.require(opened == 1, || format!("I6, {name} was down from {first} to {last} and opened {opened} incidents"));
+            }
+            let alternate = alerts.windows(2).all(|pair| pair[0].0 != pair[1].0) && alerts.first().is_none_or(|first| first.0 == OPENED);
+            row.require(alternate, || format!("I6, {name}: {alerts:?}"));
+            let open = alerts.last().is_some_and(|last| last.0 == OPENED);
+            let down = verdicts.last().is_some_and(|last| last.1 == Outcome::Down);
+            row.require(open == down, || format!("I6, {name} is {}, its last alert {:?}", if down { "down" } else { "up" }, alerts.last()));
+            for kind in [OPENED, RESOLVED] {
+                let sent = alerts.iter().filter(|alert| alert.0 == kind && alert.2 == "sent").count();
+                let all = alerts.iter().filter(|alert| alert.0 == kind).count();
+                let (copies, repeats) = told_by_slack.get(&(id.to_string(), kind)).copied().unwrap_or_default();
+                row.require(copies >= sent, || format!("I7, {name}: {sent} {kind} were sent, Slack has {copies}"));
+                row.require(copies - repeats.min(copies) <= all, || {
+                    format!("I8, {name}: {copies} copies of {all} {kind}, {repeats} flagged")
+                });
+            }
+        }
+    }
+}

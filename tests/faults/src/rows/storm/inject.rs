@@ -1,0 +1,204 @@
+//! The faults of the whole mesh.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use system_tests::{Api, Service};
+
+use super::{Amount, Storm};
+use crate::row::Row;
+use crate::victim::{Death, Victim};
+
+const POINTS: [&str; 11] = [
+    "pinger::checked",
+    "pinger::given",
+    "pinger::acked",
+    "pinger::closed",
+    "pinger::before_progress",
+    "pinger::progress_written",
+    "pinger::lease_taken",
+    "pinger::missed_found",
+    "pinger::spooled",
+    "pinger::spool_acked",
+    "pinger::spool_advanced",
+];
+
+/// One kind of fault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    PingerPoints,
+    Kill,
+    Pause,
+    Flush,
+    Broker,
+    Roll,
+}
+
+impl Kind {
+    pub const ALL: [Self; 6] = [Self::PingerPoints, Self::Kill, Self::Pause, Self::Flush, Self::Broker, Self::Roll];
+
+    pub fn row(self) -> Row {
+        const ALL: &str = "no slot absent, none twice, no up or down the target did not show; alerts are the transitions";
+        match self {
+            Self::PingerPoints => Row::new("1", "pinger dies at 11 points, two replicas", ALL),
+            Self::Kill => Row::new("1–3", "kill -9 of any service at random, two replicas each", ALL),
+            Self::Pause => Row::new("5, 6", "SIGSTOP past lease and session, then SIGCONT beside the new owner", ALL),
+            Self::Flush => Row::new("11", "Redis FLUSHALL", ALL),
+            Self::Broker => Row::new("7", "broker kill -9 and restart; broker SIGSTOP 8 s", ALL),
+            Self::Roll => Row::new("16", "rolling restart of every service under load", "all of that, and no answer of 5xx"),
+        }
+    }
+}
+
+impl Storm {
+    pub(super) async fn inject(&mut self, kind: Kind, amount: Amount, row: &mut Row) {
+        match kind {
+            Kind::PingerPoints => self.pinger_points(amount.points, row).await,
+            Kind::Kill => self.kills(amount.kills, row).await,
+            Kind::Pause => self.pauses(amount.pauses, row).await,
+            Kind::Flush => self.flushes(amount.flushes, row).await,
+            Kind::Broker => self.outages(amount.outages, row).await,
+            Kind::Roll => self.rolls(amount.rolls, row).await,
+        }
+    }
+
+    async fn pinger_points(&mut self, trials: u64, row: &mut Row) {
+        let first = self.seed.below(POINTS.len() as u64);
+        for n in 0..trials {
+            row.trials += 1;
+            let point = POINTS[usize::try_from(first + n).unwrap_or(0) % POINTS.len()];
+            let victim = Victim { service: Service::Pinger, replica: usize::try_from(n % 2).unwrap_or(0) };
+            if self.mesh.runs(victim.service, victim.replica) {
+                self.mesh.kill9(victim.service, victim.replica);
+            }
+            victim.start(&mut self.mesh, Some((point, 1 + self.seed.below(3) * u64::from(!point.contains("spool")))));
+            let outage = point.contains("spool");
+            if outage {
+                // Acknowledgements fail after five seconds; then results go to the disk.
+                self.live(Duration::from_secs(4)).await;
+                self.broker.signal("STOP");
+                self.live(Duration::from_secs(9)).await;
+                self.broker.signal("CONT");
+            }
+            self.live(Duration::from_millis(500)).await;
+            match victim.wait(&mut self.mesh, point, Duration::from_secs(12)).await {
+                Death::AtPoint => row.exposed(point),
+                Death::Killed => *row.places.entry("SIGKILL".to_owned()).or_default() += 1,
+                Death::Unasked => row.violated(format!("I12, a pinger ended by itself, armed at {point}")),
+            }
+            victim.start(&mut self.mesh, None);
+            self.live(Duration::from_millis(500)).await;
+        }
+    }
+
+    async fn kills(&mut self, trials: u64, row: &mut Row) {
+        for _ in 0..trials {
+            row.trials += 1;
+            let service = *self.seed.pick(&Service::ALL);
+            let replica = usize::try_from(self.seed.below(2)).unwrap_or(0);
+            let pause = Duration::from_millis(self.seed.below(3000));
+            self.live(pause).await;
+            if self.mesh.runs(service, replica) {
+                self.mesh.kill9(service, replica);
+                row.exposed(service.name());
+            }
+            let pause = Duration::from_millis(300 + self.seed.below(3000));
+            self.live(pause).await;
+            self.mesh.restart(service, replica);
+        }
+    }
+
+    async fn pauses(&mut self, rounds: u64, row: &mut Row) {
+        for _ in 0..rounds {
+            // Past the lease of two seconds; past the session of ten.
+            for (service, seconds) in [(Service::Pinger, 7), (Service::Processor, 14), (Service::Alerter, 14)] {
+                row.trials += 1;
+                let replica = usize::try_from(self.seed.below(2)).unwrap_or(0);
+                self.mesh.signal(service, replica, "STOP");
+                self.live(Duration::from_secs(seconds)).await;
+                self.mesh.signal(service, replica, "CONT");
+                row.exposed(service.name());
+                self.live(Duration::from_secs(2)).await;
+            }
+        }
+    }
+
+    async fn flushes(&mut self, trials: u64, row: &mut Row) {
+        for _ in 0..trials {
+            row.trials += 1;
+            self.redis.flush_all().await;
+            row.exposed("FLUSHALL");
+            let pause = Duration::from_millis(2000 + self.seed.below(6000));
+            self.live(pause).await;
+        }
+        // Sessions come back from PostgreSQL.
+        self.api = self.mesh.login().await;
+    }
+
+    async fn outages(&mut self, trials: u64, row: &mut Row) {
+        for n in 0..trials {
+            row.trials += 1;
+            if n % 2 == 0 {
+                self.broker.stop();
+                let pause = Duration::from_millis(500 + self.seed.below(8000));
+                self.live(pause).await;
+                self.broker.resume().await;
+                row.exposed("kill -9");
+            } else {
+                self.broker.signal("STOP");
+                self.live(Duration::from_secs(8)).await;
+                self.broker.signal("CONT");
+                row.exposed("SIGSTOP");
+            }
+            self.live(Duration::from_secs(4)).await;
+        }
+    }
+
+    async fn rolls(&mut self, rounds: u64, row: &mut Row) {
+        let (stop, asked) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
+        let paths: Vec<String> = ["/api/monitors".to_owned(), "/api/incidents".to_owned()]
+            .into_iter()
+            .chain(self.monitors.iter().map(|(_, id)| format!("/api/monitors/{id}")))
+            .collect();
+        let loads: Vec<_> =
+            (0..3).map(|n| tokio::spawn(load(self.api.clone(), paths.clone(), n, Arc::clone(&stop), Arc::clone(&asked)))).collect();
+        for _ in 0..rounds {
+            for service in Service::ALL {
+                for replica in 0..2 {
+                    row.trials += 1;
+                    self.mesh.terminate(service, replica).await;
+                    self.mesh.restart(service, replica);
+                    self.mesh.ready_one(service, replica).await;
+                    row.exposed(service.name());
+                    self.live(Duration::from_millis(300)).await;
+                }
+            }
+        }
+        stop.store(true, Ordering::Relaxed);
+        for load in loads {
+            for failure in load.await.expect("the load ends") {
+                row.violated(failure);
+            }
+        }
+        row.compared = format!("{} requests; ", asked.load(Ordering::Relaxed));
+    }
+}
+
+/// Asks on and on; says which answers were no good, at most a few.
+async fn load(api: Api, paths: Vec<String>, mut n: usize, stop: Arc<AtomicBool>, asked: Arc<AtomicU64>) -> Vec<String> {
+    let mut failures = Vec::new();
+    while !stop.load(Ordering::Relaxed) && failures.len() < 5 {
+        let path = &paths[n % paths.len()];
+        n += 1;
+        asked.fetch_add(1, Ordering::Relaxed);
+        let begin = Instant::now();
+        match api.try_raw(reqwest::Method::GET, path, None).await {
+            Ok(answer) if answer.status < 500 => {}
+            Ok(answer) => failures.push(format!("{path}: {} {}", answer.status, answer.body)),
+            Err(error) => failures.push(format!("{path}: no answer after {:?}: {error:?}", begin.elapsed())),
+        }
+        tokio::time::sleep(Duration::from_millis(30)).await;
+    }
+    failures
+}
