@@ -48,7 +48,7 @@ pub async fn run(options: Options) -> Result<(), Error> {
     if matches!(attempt.outcome, Outcome::Up | Outcome::Degraded) {
         return Ok(());
     }
-    let detail = attempt.detail.as_deref().or(attempt.cause.map(|cause| cause.as_str())).unwrap_or("no answer");
+    let detail = attempt.detail.as_deref().or(attempt.cause.map(model::Cause::as_str)).unwrap_or("no answer");
     Err(Error::msg(format!("{} is {}: {detail}", spec.probe.target(), attempt.outcome.as_str())))
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use events::{TopicSpec, Topics};
+use events::TopicSpec;
 use kafka::{KafkaConfig, ensure_topics};
 use secrecy::SecretString;
 use service::{Env, Error};
@@ -13,13 +13,13 @@ const PATIENCE: Duration = Duration::from_mins(1);
 
 /// `upmesh migrate`.
 pub async fn run(env: Env) -> Result<(), Error> {
-    let database = env.secret("DATABASE_URL", "postgres://upmesh:secret@127.0.0.1:5432/upmesh");
-    let brokers = env.required::<String>("KAFKA_BROKERS", "127.0.0.1:9092");
-    let settings = topic_settings(&env);
+    let database = settings::database(&env);
+    let kafka = settings::kafka(&env, "migrate");
+    let wanted = topic_settings(&env);
     env.check()?;
-    let (database, brokers, (specs, replication)) = (database?, brokers?, settings?);
+    let (database, kafka, (specs, replication)) = (database?, kafka?, wanted?);
     schema(&database).await?;
-    topics(&brokers, &specs, replication).await
+    topics(&kafka, &specs, replication).await
 }
 
 /// Brings the schema up to date.
@@ -30,22 +30,21 @@ pub async fn schema(url: &SecretString) -> Result<(), Error> {
 }
 
 /// Creates the topics that are missing.
-pub async fn topics(brokers: &str, specs: &[TopicSpec], replication: i32) -> Result<(), Error> {
-    let config = KafkaConfig::new(brokers, "upmesh-migrate");
-    insist("Kafka", || async { ensure_topics(&config, specs, replication).await.map_err(Into::into) }).await?;
+pub async fn topics(config: &KafkaConfig, specs: &[TopicSpec], replication: i32) -> Result<(), Error> {
+    insist("Kafka", || async { ensure_topics(config, specs, replication).await.map_err(Into::into) }).await?;
     tracing::info!("topics exist");
     Ok(())
 }
 
 /// The topics of this mesh and their replication factor, from `TOPIC_PREFIX`, `KAFKA_PARTITIONS`, `KAFKA_REPLICATION`.
 pub fn topic_settings(env: &Env) -> Result<(Vec<TopicSpec>, i32), Error> {
-    let prefix = env.or("TOPIC_PREFIX", String::new())?;
+    let topics = settings::topics(env)?;
     let partitions = env.or("KAFKA_PARTITIONS", 6)?;
     if !(1..=1000).contains(&partitions) {
         return Err(env.reject("KAFKA_PARTITIONS", "is not between 1 and 1000", Some("6")).into());
     }
     let replication = env.or("KAFKA_REPLICATION", 1)?;
-    Ok((Topics::new(&prefix).specs(partitions), replication))
+    Ok((topics.specs(partitions), replication))
 }
 
 /// Repeats `work` until it succeeds; a server that is still starting is no reason to fail.

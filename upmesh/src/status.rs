@@ -130,11 +130,8 @@ fn sums(summary: &Summary, now: Millis) -> String {
         (counts.paused, "paused"),
     ];
     let shown: Vec<_> = states.iter().filter(|(count, _)| *count > 0).map(|(count, word)| format!("{count} {word}")).collect();
-    let mut text = if shown.is_empty() { "0 monitors".to_owned() } else { shown.join(", ") };
-    if summary.stale {
-        text.push_str(&format!("; live state is out of reach, this is as of {} ago", span(now - summary.as_of)));
-    }
-    text
+    let text = if shown.is_empty() { "0 monitors".to_owned() } else { shown.join(", ") };
+    if summary.stale { format!("{text}; live state is out of reach, this is as of {} ago", span(now - summary.as_of)) } else { text }
 }
 
 /// 99.999 % is not 100 %: digits are cut, never rounded up.

@@ -22,15 +22,15 @@ const SERVICES: [&str; 5] = ["users", "processor", "alerter", "pinger", "gateway
 /// Runs until a signal, or until a task of any service fails.
 pub async fn run(env: Env, options: Options) -> Result<(), Error> {
     let topics = migrate::topic_settings(&env);
-    let database = env.secret("DATABASE_URL", "postgres://upmesh:secret@127.0.0.1:5432/upmesh");
-    let redis = env.required::<String>("REDIS_URL", "redis://127.0.0.1:6379");
+    let database = settings::database(&env);
+    let redis = settings::redis(&env);
     env.check()?;
     let (specs, replication) = topics?;
     let (database, _) = (database?, redis?);
 
-    let (env, broker) = if let Some(brokers) = env.get("KAFKA_BROKERS") {
+    let (env, broker) = if env.get("KAFKA_BROKERS").is_some() {
         if !options.no_migrate {
-            migrate::topics(brokers, &specs, replication).await?;
+            migrate::topics(&settings::kafka(&env, "migrate")?, &specs, replication).await?;
         }
         (env, None)
     } else {

@@ -22,11 +22,14 @@ pub struct Directory {
     pub(crate) inner: Arc<Inner>,
 }
 
+/// The list, and the count of changes it was made after.
+type Sorted = (u64, Arc<[Arc<Monitor>]>);
+
 #[derive(Debug)]
 pub(crate) struct Inner {
     state: RwLock<State>,
     /// All monitors sorted by id, made when first asked for after a change.
-    sorted: Mutex<Option<(u64, Arc<[Arc<Monitor>]>)>>,
+    sorted: Mutex<Option<Sorted>>,
     changes: broadcast::Sender<Change>,
     loaded: watch::Sender<bool>,
     pub(crate) wake: Notify,

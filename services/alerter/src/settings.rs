@@ -1,15 +1,12 @@
 //! Settings of the alerter, read once.
 
-use std::net::SocketAddr;
-use std::path::PathBuf;
-
 use cache::CacheConfig;
 use directory::ClientConfig;
-use egress::{EgressConfig, parse_networks};
+use egress::EgressConfig;
 use events::Topics;
-use kafka::{KafkaConfig, Security};
+use kafka::KafkaConfig;
 use secrecy::SecretString;
-use service::{ConfigError, Env, ExposeSecret};
+use service::{ConfigError, Env};
 
 /// Everything the alerter can be told.
 #[derive(Debug, Clone)]
@@ -34,55 +31,30 @@ pub struct Settings {
 impl Settings {
     /// Reads the environment; every mistake is named at once.
     pub fn from_env(env: &Env) -> Result<Self, ConfigError> {
-        let database = env.secret("DATABASE_URL", "postgres://upmesh:secret@127.0.0.1:5432/upmesh");
+        let database = settings::database(env);
         let database_pool = env.or("ALERTER_DATABASE_POOL", 8_u32);
-        let users_url = env.or("USERS_URL", "http://127.0.0.1:8081".to_owned());
-        let key = env.secret("INTERNAL_API_KEY", "0123456789abcdef0123456789abcdef");
-        let redis = env.secret("REDIS_URL", "redis://127.0.0.1:6379");
-        let redis_prefix = env.or("REDIS_PREFIX", "upmesh".to_owned());
-        let brokers = env.required::<String>("KAFKA_BROKERS", "127.0.0.1:9092");
-        let fetch_wait_ms = env.or("KAFKA_FETCH_WAIT_MS", 500_u32);
-        let security = security(env);
-        let topic_prefix = env.or("TOPIC_PREFIX", String::new());
-        let networks = parse_networks(env.get("ALLOWED_TARGET_NETWORKS").unwrap_or_default())
-            .map_err(|problem| env.reject("ALLOWED_TARGET_NETWORKS", problem, Some("127.0.0.0/8,::1/128")));
-        let extra_roots = env.optional::<PathBuf>("SSL_CERT_FILE");
-        let name_servers = env.list::<SocketAddr>("NAME_SERVERS");
+        let users = settings::users(env);
+        let cache = settings::redis(env);
+        let kafka = settings::kafka(env, "alerter");
+        let topic_prefix = settings::topic_prefix(env);
+        let egress = settings::egress(env);
         let public_url = env.or("PUBLIC_URL", "http://127.0.0.1:8080".to_owned());
         let slack_api_url = env.or("SLACK_API_URL", "https://slack.com/api".to_owned());
         let heartbeat_url = env.secret_optional("HEARTBEAT_URL");
         env.check()?;
-
-        let mut kafka = KafkaConfig::new(brokers?, "upmesh-alerter").fetch_wait_ms(fetch_wait_ms?);
-        kafka.security = security?;
         let topic_prefix = topic_prefix?;
         Ok(Self {
             database: database?,
             database_pool: database_pool?.max(2),
-            users: ClientConfig::new(&users_url?, key?),
-            cache: CacheConfig::new(redis?, &redis_prefix?),
-            kafka,
+            users: users?,
+            cache: cache?,
+            kafka: kafka?,
             topics: Topics::new(&topic_prefix),
             group: format!("{topic_prefix}alerter"),
-            egress: EgressConfig {
-                allowed: networks?,
-                extra_roots: extra_roots?,
-                name_servers: Some(name_servers?).filter(|list| !list.is_empty()),
-            },
+            egress: egress?,
             public_url: public_url?,
             slack_api_url: slack_api_url?,
             heartbeat_url: heartbeat_url?,
         })
     }
-}
-
-fn security(env: &Env) -> Result<Option<Security>, ConfigError> {
-    let Some(protocol) = env.optional::<String>("KAFKA_SECURITY_PROTOCOL")? else { return Ok(None) };
-    Ok(Some(Security {
-        protocol,
-        sasl_mechanism: env.optional("KAFKA_SASL_MECHANISM")?,
-        sasl_username: env.optional("KAFKA_SASL_USERNAME")?,
-        sasl_password: env.secret_optional("KAFKA_SASL_PASSWORD")?.map(|secret| secret.expose_secret().to_owned()),
-        ca_location: env.optional("KAFKA_CA_LOCATION")?,
-    }))
 }

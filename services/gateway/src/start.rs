@@ -7,8 +7,8 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn_with_state;
 use axum::routing::get;
-use cache::{Cache, CacheConfig};
-use directory::{Client, ClientConfig, Directory, Replication};
+use cache::Cache;
+use directory::{Client, Directory, Replication};
 use model::{Clock, SystemClock};
 use secrecy::SecretString;
 use service::{Context, Error, Problem};
@@ -61,14 +61,14 @@ pub async fn start(ctx: Context) -> Result<(), Error> {
 
 fn assemble(ctx: &Context, settings: &Settings) -> Result<(App, Replication), Error> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let cache = Cache::open(&CacheConfig::new(settings.redis_url.clone(), &settings.redis_prefix))?;
-    let client = Client::new(&ClientConfig::new(&settings.users_url, settings.internal_key.clone()))?;
+    let cache = Cache::open(&settings.cache)?;
+    let client = Client::new(&settings.users)?;
     let (directory, replication) = Directory::new(client.clone(), None);
     let first_event = u64::try_from(clock.now_ms()).unwrap_or(0);
     let app = App::new(Parts {
         sessions: Sessions::new(cache.clone(), client.clone(), Arc::clone(&clock)),
-        store: open(&settings.replica_url, READ_CONNECTIONS)?,
-        primary: open(&settings.database_url, WRITE_CONNECTIONS)?,
+        store: open(&settings.replica, READ_CONNECTIONS)?,
+        primary: open(&settings.database, WRITE_CONNECTIONS)?,
         retention_days: settings.retention_days,
         hub: Hub::new(ctx.metrics(), first_event)?,
         catalog: Catalog::default(),

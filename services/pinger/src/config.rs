@@ -1,16 +1,15 @@
 //! Settings of the pinger, read once.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use cache::CacheConfig;
 use directory::ClientConfig;
-use egress::{EgressConfig, parse_networks};
+use egress::EgressConfig;
 use events::Topics;
-use kafka::{KafkaConfig, Security};
+use kafka::KafkaConfig;
 use model::Region;
-use service::{ConfigError, Env, ExposeSecret as _};
+use service::{ConfigError, Env};
 
 use crate::check::Confirm;
 
@@ -42,18 +41,11 @@ impl Config {
     /// Reads the environment; every mistake is named at once.
     pub fn from_env(env: &Env) -> Result<Self, ConfigError> {
         let region = env.or("REGION", "local".to_owned());
-        let users_url = env.or("USERS_URL", "http://127.0.0.1:8081".to_owned());
-        let key = env.secret("INTERNAL_API_KEY", "0123456789abcdef0123456789abcdef");
-        let redis = env.secret("REDIS_URL", "redis://127.0.0.1:6379");
-        let redis_prefix = env.or("REDIS_PREFIX", "upmesh".to_owned());
-        let brokers = env.required::<String>("KAFKA_BROKERS", "127.0.0.1:9092");
-        let fetch_wait_ms = env.or("KAFKA_FETCH_WAIT_MS", 500_u32);
-        let security = security(env);
-        let topic_prefix = env.or("TOPIC_PREFIX", String::new());
-        let networks = parse_networks(env.get("ALLOWED_TARGET_NETWORKS").unwrap_or_default())
-            .map_err(|problem| env.reject("ALLOWED_TARGET_NETWORKS", problem, Some("127.0.0.0/8,::1/128")));
-        let extra_roots = env.optional::<PathBuf>("SSL_CERT_FILE");
-        let name_servers = env.list::<SocketAddr>("NAME_SERVERS");
+        let users = settings::users(env);
+        let cache = settings::redis(env);
+        let kafka = settings::kafka(env, "pinger");
+        let topics = settings::topics(env);
+        let egress = settings::egress(env);
         let concurrency = env.or("CHECK_CONCURRENCY", 4096_usize);
         let host_concurrency = env.or("HOST_CONCURRENCY", 1024_usize);
         let pause_ms = env.or("CONFIRM_PAUSE_MS", 200_i64);
@@ -64,22 +56,17 @@ impl Config {
         let region = region.and_then(|name| name.parse::<Region>().map_err(|error| env.reject("REGION", error, Some("local"))));
         env.check()?;
 
-        let mut kafka = KafkaConfig::new(brokers?, "upmesh-pinger").fetch_wait_ms(fetch_wait_ms?);
+        let mut kafka = kafka?;
         // Soon enough on disk: what is not acknowledged by then goes to the spool.
         kafka.delivery_timeout = Duration::from_secs(5);
         kafka.queue_records = 50_000;
-        kafka.security = security?;
         Ok(Self {
             region: region?,
-            users: ClientConfig::new(&users_url?, key?),
-            cache: CacheConfig::new(redis?, &redis_prefix?),
+            users: users?,
+            cache: cache?,
             kafka,
-            topics: Topics::new(&topic_prefix?),
-            egress: EgressConfig {
-                allowed: networks?,
-                extra_roots: extra_roots?,
-                name_servers: Some(name_servers?).filter(|list| !list.is_empty()),
-            },
+            topics: topics?,
+            egress: egress?,
             concurrency: concurrency?.max(1),
             host_concurrency: host_concurrency?.max(1),
             confirm: Confirm { pause: u64::try_from(pause_ms?).ok().map(Duration::from_millis) },
@@ -89,15 +76,4 @@ impl Config {
             canaries: canaries?,
         })
     }
-}
-
-fn security(env: &Env) -> Result<Option<Security>, ConfigError> {
-    let Some(protocol) = env.optional::<String>("KAFKA_SECURITY_PROTOCOL")? else { return Ok(None) };
-    Ok(Some(Security {
-        protocol,
-        sasl_mechanism: env.optional("KAFKA_SASL_MECHANISM")?,
-        sasl_username: env.optional("KAFKA_SASL_USERNAME")?,
-        sasl_password: env.secret_optional("KAFKA_SASL_PASSWORD")?.map(|secret| secret.expose_secret().to_owned()),
-        ca_location: env.optional("KAFKA_CA_LOCATION")?,
-    }))
 }

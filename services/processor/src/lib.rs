@@ -28,8 +28,8 @@ pub async fn start(ctx: Context) -> Result<(), Error> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let metrics = metrics::Metrics::register(ctx.metrics())?;
     let kafka_metrics = kafka::KafkaMetrics::register(ctx.metrics())?;
-    let store = store::Store::connect(&settings.database_url, ctx.name(), settings.database_pool)?;
-    let cache = cache::Cache::open(&cache::CacheConfig::new(settings.redis_url.clone(), &settings.redis_prefix))?;
+    let store = store::Store::connect(&settings.database, ctx.name(), settings.database_pool)?;
+    let cache = cache::Cache::open(&settings.cache)?;
 
     let topics = events::Topics::new(&settings.topic_prefix);
     let group = format!("{}processor", settings.topic_prefix);

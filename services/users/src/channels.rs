@@ -27,12 +27,12 @@ pub(crate) struct Cipher(XChaCha20Poly1305);
 
 impl Cipher {
     /// The key is a digest of the secret, which has enough randomness of its own (see `settings::strong`).
-    pub(crate) fn derive(secret: &SecretString) -> Result<Self, String> {
+    pub(crate) fn derive(secret: &SecretString) -> Self {
         let mut hash = Sha256::new();
         hash.update(b"upmesh channel settings v1\0");
         hash.update(secret.expose_secret().as_bytes());
         let key: [u8; 32] = hash.finalize().into();
-        Ok(Self(XChaCha20Poly1305::new(&Key::from(key))))
+        Self(XChaCha20Poly1305::new(&Key::from(key)))
     }
 
     pub(crate) fn seal(&self, workspace: WorkspaceId, id: ChannelId, settings: &ChannelSettings) -> Result<Vec<u8>, CipherError> {
@@ -69,14 +69,14 @@ mod tests {
 
     #[test]
     fn settings_open_only_where_they_were_sealed() {
-        let cipher = Cipher::derive(&"0123456789abcdef0123456789abcdef".into()).expect("a cipher");
+        let cipher = Cipher::derive(&"0123456789abcdef0123456789abcdef".into());
         let (workspace, id) = (WorkspaceId(Uuid::from_u128(1)), ChannelId(Uuid::from_u128(2)));
         let settings = ChannelSettings::SlackBot { token: "xoxb-secret".into(), channel: "#ops".to_owned() };
         let mut sealed = cipher.seal(workspace, id, &settings).expect("sealed");
         assert!(!sealed.windows(11).any(|bytes| bytes == b"xoxb-secret"));
         assert_eq!(cipher.open(workspace, id, &sealed).expect("opened").kind(), "slack_bot");
         assert!(cipher.open(workspace, ChannelId(Uuid::from_u128(3)), &sealed).is_err());
-        let other = Cipher::derive(&"another-key-another-key-another-k".into()).expect("a cipher");
+        let other = Cipher::derive(&"another-key-another-key-another-k".into());
         assert!(other.open(workspace, id, &sealed).is_err());
         if let Some(last) = sealed.last_mut() {
             *last ^= 1;

@@ -16,7 +16,7 @@ mod settings;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cache::{Cache, CacheConfig};
+use cache::Cache;
 use model::{Clock, SystemClock};
 use service::{Context, Error};
 use store::Store;
@@ -34,8 +34,8 @@ const CONNECTIONS: u32 = 10;
 pub async fn start(ctx: Context) -> Result<(), Error> {
     let settings = Settings::read(ctx.env())?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let store = Store::connect(&settings.database_url, "users", CONNECTIONS)?;
-    let cache = Cache::open(&CacheConfig::new(settings.redis_url.clone(), &settings.redis_prefix))?;
+    let store = Store::connect(&settings.database, "users", CONNECTIONS)?;
+    let cache = Cache::open(&settings.cache)?;
     let producer = kafka::Producer::new(&settings.kafka)?;
     let changed = Arc::new(Notify::new());
     let listener = TcpListener::bind(settings.address).await.map_err(|error| {

@@ -2,10 +2,12 @@
 
 use std::net::SocketAddr;
 
+use cache::CacheConfig;
 use directory::wire::ChannelSettings;
 use kafka::KafkaConfig;
 use secrecy::{ExposeSecret, SecretString};
 use service::{ConfigError, Env};
+use settings::KEY_EXAMPLE;
 
 use crate::channels::Cipher;
 use crate::internal_key::InternalKeys;
@@ -13,9 +15,8 @@ use crate::internal_key::InternalKeys;
 /// What the users service needs to know.
 pub(crate) struct Settings {
     pub address: SocketAddr,
-    pub database_url: SecretString,
-    pub redis_url: SecretString,
-    pub redis_prefix: String,
+    pub database: SecretString,
+    pub cache: CacheConfig,
     pub kafka: KafkaConfig,
     pub topic_prefix: String,
     pub internal_keys: InternalKeys,
@@ -26,32 +27,28 @@ pub(crate) struct Settings {
     pub channels: Vec<(&'static str, ChannelSettings)>,
 }
 
-const KEY_EXAMPLE: &str = "$(openssl rand -hex 32)";
-
 impl Settings {
     pub(crate) fn read(env: &Env) -> Result<Self, ConfigError> {
         let address = env.or("USERS_ADDR", SocketAddr::from(([127, 0, 0, 1], 8081)));
-        let database_url = env.secret("DATABASE_URL", "postgres://upmesh:secret@127.0.0.1:5432/upmesh");
-        let redis_url = env.secret("REDIS_URL", "redis://127.0.0.1:6379");
-        let redis_prefix = env.or("REDIS_PREFIX", "upmesh".to_owned());
-        let brokers = env.required::<String>("KAFKA_BROKERS", "127.0.0.1:9092");
-        let topic_prefix = env.optional::<String>("TOPIC_PREFIX");
+        let database = settings::database(env);
+        let cache = settings::redis(env);
+        let kafka = settings::kafka(env, "users");
+        let topic_prefix = settings::topic_prefix(env);
         let internal_keys = env
             .secret("INTERNAL_API_KEY", KEY_EXAMPLE)
             .and_then(|keys| InternalKeys::parse(&keys).map_err(|problem| env.reject("INTERNAL_API_KEY", problem, Some(KEY_EXAMPLE))));
         let cipher = env.secret("SECRET_KEY", KEY_EXAMPLE).and_then(|key| {
-            strong(&key).and_then(|()| Cipher::derive(&key)).map_err(|problem| env.reject("SECRET_KEY", problem, Some(KEY_EXAMPLE)))
+            strong(&key).map(|()| Cipher::derive(&key)).map_err(|problem| env.reject("SECRET_KEY", problem, Some(KEY_EXAMPLE)))
         });
         let admin = admin(env);
         let channels = channels(env);
         env.check()?;
         Ok(Self {
             address: address?,
-            database_url: database_url?,
-            redis_url: redis_url?,
-            redis_prefix: redis_prefix?,
-            kafka: KafkaConfig::new(brokers?, "users"),
-            topic_prefix: topic_prefix?.unwrap_or_default(),
+            database: database?,
+            cache: cache?,
+            kafka: kafka?,
+            topic_prefix: topic_prefix?,
             internal_keys: internal_keys?,
             cipher: cipher?,
             admin: admin?,

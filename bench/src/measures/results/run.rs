@@ -99,7 +99,10 @@ pub async fn delays(suite: &Suite, rate: u32, window: Duration) -> Result<Vec<f6
     let listening = tokio::spawn(async move {
         let mut seen: Vec<(uuid::Uuid, i64)> = Vec::new();
         let mut messages = updates.on_message();
-        while let Ok(Some(message)) = tokio::time::timeout(Duration::from_secs(4), messages.next()).await {
+        // The first is long in coming: the group is formed before it is sent.
+        let mut patience = Duration::from_secs(30);
+        while let Ok(Some(message)) = tokio::time::timeout(patience, messages.next()).await {
+            patience = Duration::from_secs(4);
             let at = now_us();
             let Ok(value) = serde_json::from_slice::<serde_json::Value>(message.get_payload_bytes()) else { continue };
             for item in value["items"].as_array().into_iter().flatten() {

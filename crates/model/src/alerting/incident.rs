@@ -34,6 +34,9 @@ pub struct Incident {
     pub acknowledged: bool,
     /// The last transition's number, from 1.
     pub sequence: u32,
+    /// The slot whose result opened it first; the identity is made of it.
+    #[serde(default)]
+    pub opened: Slot,
     /// The first failing slot.
     pub since: Slot,
     pub cause: Option<Cause>,
@@ -195,15 +198,19 @@ fn settle(state: &mut MonitorState, policy: &Policy, monitor: MonitorId, late: b
 }
 
 fn open(state: &mut MonitorState, monitor: MonitorId, since: Slot, at: Slot, down: Vec<Region>) -> Transition {
-    let id = incident_id(monitor, at);
-    // Corrections of the past may open the same incident again; its numbers go on.
-    let sequence = state.incident.as_ref().filter(|last| last.id == id).map_or(0, |last| last.sequence) + 1;
+    // A correction of the past that opens at or before the last incident's opening is that incident again, and its
+    // numbers go on. So a new identity is always of a later slot, and none is ever given twice.
+    let (id, opened, sequence) = match &state.incident {
+        Some(last) if at <= last.opened => (last.id, last.opened, last.sequence + 1),
+        _ => (incident_id(monitor, at), at, 1),
+    };
     let failure = down.iter().filter_map(|region| state.regions.get(region)?.failure()).max_by_key(|failure| failure.slot);
     let incident = Incident {
         id,
         open: true,
         acknowledged: false,
         sequence,
+        opened,
         since,
         cause: failure.and_then(|failure| failure.cause),
         detail: failure.and_then(|failure| failure.detail.clone()),

@@ -85,7 +85,7 @@ impl Mesh {
             ("REDIS_PREFIX", &self.stack.redis_prefix),
             ("KAFKA_BROKERS", &self.stack.kafka_brokers),
             ("TOPIC_PREFIX", &self.stack.topic_prefix),
-            ("INTERNAL_API_KEY", "test-internal-key"),
+            ("INTERNAL_API_KEY", testkit::INTERNAL_KEY),
             ("USERS_URL", &format!("http://{}", self.users_address)),
             ("ALLOWED_TARGET_NETWORKS", "127.0.0.0/8,::1/128"),
             ("REGION", "local"),

@@ -35,9 +35,11 @@ async fn what_kafka_did_not_take_waits_on_disk_and_arrives_in_order_after_a_rest
         let told: Vec<_> = mesh.results(monitor).iter().map(|result| result.slot).filter(|slot| slots.contains(slot)).collect();
         assert!(told.is_sorted(), "in order: {told:?}");
     }
+    let spool = mesh.environment("a").get("SPOOL_DIR").unwrap().to_owned();
+    let left = || std::fs::read_dir(&spool).unwrap().count();
+    testkit::eventually("the spool is empty", Duration::from_secs(20), || async { (left() == 0).then_some(()) }).await;
     pinger.stop().await;
-    let left = std::fs::read_dir(mesh.environment("a").get("SPOOL_DIR").unwrap()).unwrap().count();
-    assert_eq!(left, 0, "the spool is empty");
+    assert_eq!(left(), 0, "and stays so");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -37,9 +37,14 @@ fn blocks() -> Blocks {
 
 #[test]
 fn a_message_reads_as_it_should() {
-    insta::assert_json_snapshot!("down", blocks().single(&notice(NoticeKind::Down)));
-    insta::assert_json_snapshot!("recovered", blocks().single(&recovered()));
-    insta::assert_json_snapshot!("group", blocks().group(&[notice(NoticeKind::Down), recovered()]));
+    // The metadata is a hash map, whose order differs from run to run.
+    let mut settings = insta::Settings::clone_current();
+    settings.set_sort_maps(true);
+    settings.bind(|| {
+        insta::assert_json_snapshot!("down", blocks().single(&notice(NoticeKind::Down)));
+        insta::assert_json_snapshot!("recovered", blocks().single(&recovered()));
+        insta::assert_json_snapshot!("group", blocks().group(&[notice(NoticeKind::Down), recovered()]));
+    });
 }
 
 #[test]

@@ -1,0 +1,64 @@
+//! Sessions, and how many wrong passwords are stood.
+
+use model::Role;
+use testkit::{INTERNAL_KEY, Stack};
+
+use crate::mesh::{EMAIL, PASSWORD, Replica, client, refused};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_lives_from_login_to_logout_on_every_replica() {
+    let stack = Stack::new();
+    stack.create_topics(1).await;
+    let (one, two) = (Replica::start(&stack, &[]).await, Replica::start(&stack, &[]).await);
+    let login = one.login().await;
+    assert_eq!((login.session.user.email.as_str(), login.session.role), (EMAIL, Role::Admin));
+    let seen = two.client.resolve_session(login.token.clone()).await.expect("known everywhere");
+    assert_eq!(seen.user.id, login.session.user.id);
+    two.client.logout(login.token.clone()).await.expect("ended");
+    assert_eq!(refused(one.client.resolve_session(login.token.clone()).await).status, 401);
+    one.client.logout(login.token).await.expect("ending it twice is no mistake");
+    assert_eq!(refused(one.client.resolve_session("made-up".into()).await).status, 401);
+    // Neither the token nor the password is in the database.
+    let sql = "SELECT count(*) FROM sessions s WHERE to_jsonb(s)::text LIKE '%made-up%'";
+    assert_eq!(stack.database().await.number(sql).await, 0);
+    let sql = "SELECT count(*) FROM users WHERE password_hash NOT LIKE '$argon2id$%'";
+    assert_eq!(stack.database().await.number(sql).await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn unknown_people_and_wrong_passwords_look_the_same() {
+    let stack = Stack::new();
+    stack.create_topics(1).await;
+    let replica = Replica::start(&stack, &[]).await;
+    let wrong = refused(replica.client.login(EMAIL, "not the password".into(), "192.0.2.1").await);
+    let unknown = refused(replica.client.login("nobody@upmesh.test", PASSWORD.into(), "192.0.2.1").await);
+    assert_eq!((wrong.status, &wrong.detail), (401, &unknown.detail));
+    let shouted = replica.client.login(&EMAIL.to_uppercase(), PASSWORD.into(), "192.0.2.1").await;
+    assert!(shouted.is_ok(), "addresses are compared without case");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn guessing_is_slowed_down_for_the_guesser_alone() {
+    let stack = Stack::new();
+    stack.create_topics(1).await;
+    let replica = Replica::start(&stack, &[]).await;
+    for _ in 0..10 {
+        assert_eq!(refused(replica.client.login(EMAIL, "guess".into(), "192.0.2.7").await).status, 401);
+    }
+    let refusal = refused(replica.client.login(EMAIL, PASSWORD.into(), "192.0.2.7").await);
+    assert_eq!(refusal.status, 429, "even the right password waits");
+    assert!(refusal.retry_after.is_some_and(|seconds| (1..=900).contains(&seconds)), "{refusal:?}");
+    assert!(replica.client.login(EMAIL, PASSWORD.into(), "192.0.2.8").await.is_ok(), "the owner elsewhere is not locked out");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_other_services_are_let_in() {
+    let stack = Stack::new();
+    stack.create_topics(1).await;
+    let rotated = format!("0f1e2d3c4b5a69788796a5b4c3d2e1f00f1e2d3c,{INTERNAL_KEY}");
+    let replica = Replica::start(&stack, &[("INTERNAL_API_KEY", &rotated)]).await;
+    assert!(client(&replica.url, "0f1e2d3c4b5a69788796a5b4c3d2e1f00f1e2d3c").channels().await.is_ok(), "the new key");
+    assert!(replica.client.channels().await.is_ok(), "the old key, while it is rotated");
+    let error = client(&replica.url, "another-key-of-forty-characters-in-length").channels().await.err();
+    assert!(matches!(error, Some(directory::DirectoryError::Key)), "{error:?}");
+}

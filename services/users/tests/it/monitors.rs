@@ -1,0 +1,72 @@
+//! Monitors: created, changed, switched, deleted, each with a revision; two people at once.
+
+use model::WorkspaceId;
+use testkit::Stack;
+use uuid::Uuid;
+
+use crate::mesh::{EMAIL, Replica, refused, spec};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_change_has_a_revision_of_its_own_and_no_change_has_none() {
+    let stack = Stack::new();
+    stack.create_topics(1).await;
+    let replica = Replica::start(&stack, &[]).await;
+    let (client, workspace) = (&replica.client, replica.workspace().await);
+    let created = replica.create(workspace, "shop").await;
+    let same = client.update_monitor(EMAIL, workspace, created.id, &spec("shop"), None).await.expect("updated");
+    assert_eq!(same.revision, created.revision, "nothing changed");
+    let mut slower = spec("shop");
+    slower.interval_seconds = 60;
+    let updated = client.update_monitor(EMAIL, workspace, created.id, &slower, Some(created.revision)).await.expect("updated");
+    assert!(updated.revision > created.revision);
+    let intervals: Vec<_> = updated.segments.iter().map(|segment| segment.interval_ms).collect();
+    assert_eq!(intervals, [10_000, 60_000], "slots due before the change stay due as they were");
+    let paused = client.pause_monitor(EMAIL, workspace, created.id).await.expect("paused");
+    assert!(paused.spec.paused && paused.revision > updated.revision);
+    assert_eq!(client.pause_monitor(EMAIL, workspace, created.id).await.expect("paused").revision, paused.revision);
+    let resumed = client.resume_monitor(EMAIL, workspace, created.id).await.expect("resumed");
+    assert!(!resumed.spec.paused);
+    client.delete_monitor(EMAIL, workspace, created.id).await.expect("deleted");
+    assert_eq!(refused(client.monitor(workspace, created.id).await).status, 404);
+    assert_eq!(refused(client.delete_monitor(EMAIL, workspace, created.id).await).status, 404);
+    let trail = stack.database().await.text("SELECT string_agg(action, ' ' ORDER BY id) FROM audit_log WHERE actor LIKE 'admin@%'").await;
+    assert_eq!(trail, "monitor.created monitor.updated monitor.paused monitor.resumed monitor.deleted");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_people_who_change_the_same_monitor_the_second_is_told() {
+    let stack = Stack::new();
+    stack.create_topics(1).await;
+    let replica = Replica::start(&stack, &[]).await;
+    let (client, workspace) = (&replica.client, replica.workspace().await);
+    let monitor = replica.create(workspace, "shop").await;
+    let changes = ["first", "second", "third"].map(spec);
+    let [a, b, c] = &changes;
+    let tries = tokio::join!(
+        client.update_monitor("a@upmesh.test", workspace, monitor.id, a, Some(monitor.revision)),
+        client.update_monitor("b@upmesh.test", workspace, monitor.id, b, Some(monitor.revision)),
+        client.update_monitor("c@upmesh.test", workspace, monitor.id, c, Some(monitor.revision)),
+    );
+    let (won, lost): (Vec<_>, Vec<_>) = [tries.0, tries.1, tries.2].into_iter().partition(Result::is_ok);
+    assert_eq!((won.len(), lost.len()), (1, 2));
+    for one in lost {
+        assert_eq!(refused(one).status, 412);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn names_are_unique_while_they_are_used_and_workspaces_are_apart() {
+    let stack = Stack::new();
+    stack.create_topics(1).await;
+    let replica = Replica::start(&stack, &[]).await;
+    let (client, workspace) = (&replica.client, replica.workspace().await);
+    let first = replica.create(workspace, "shop").await;
+    assert_eq!(refused(client.create_monitor(EMAIL, workspace, &spec("shop")).await).status, 409);
+    let stranger = WorkspaceId(Uuid::from_u128(7));
+    assert_eq!(refused(client.create_monitor(EMAIL, stranger, &spec("shop")).await).status, 404);
+    assert_eq!(refused(client.monitor(stranger, first.id).await).status, 404, "an id of another workspace names nothing");
+    assert_eq!(refused(client.delete_monitor(EMAIL, stranger, first.id).await).status, 404);
+    client.delete_monitor(EMAIL, workspace, first.id).await.expect("deleted");
+    let again = replica.create(workspace, "shop").await;
+    assert_ne!(again.id, first.id);
+}
