@@ -103,10 +103,10 @@ impl Simulation {
         };
         let (engine, missed) = Engine::new(tools, Arc::clone(&progress), Limits { concurrency: 100_000, host_concurrency: 100_000 });
         let (commands, heard) = mpsc::channel(256);
-        let (changes, changed) = mpsc::unbounded_channel();
+        let (changes, changed_monitors) = mpsc::unbounded_channel();
         let stop = CancellationToken::new();
         tokio::spawn(missed.run());
-        let engine = tokio::spawn(engine.run(Listed { monitors, changes: changed }, heard, stop.clone()));
+        let engine = tokio::spawn(engine.run(Listed { monitors, changes: changed_monitors }, heard, stop.clone()));
         Self { wall, progress, commands, changes, results, stop, engine, _spool: spool_dir }
     }
 
