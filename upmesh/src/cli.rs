@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use service::{Env, Error};
 
-use crate::{apply, check, demo, migrate, status, up};
+use crate::{apply, check, demo, migrate, replay, status, up};
 
 /// An event-driven uptime mesh.
 #[derive(Debug, Parser)]
@@ -29,6 +29,8 @@ enum Command {
     Status(status::Options),
     /// Add sample monitors, with a target that you can take down.
     Demo(demo::Options),
+    /// Build history and live state anew from the log, while the mesh runs.
+    Replay(replay::Options),
     /// Print the OpenAPI document (docs/openapi.json).
     #[command(hide = true)]
     Openapi,
@@ -54,6 +56,7 @@ pub fn main() -> ExitCode {
         Command::Openapi => tool(openapi),
         Command::Apply(options) => tool(|| apply::run(options)),
         Command::Status(options) => tool(|| status::run(options)),
+        Command::Replay(options) => tool(|| replay::run(env.clone(), options)),
         Command::Demo(options) => tool(|| demo::run(options)),
     }
 }

@@ -8,6 +8,7 @@ use model::{Millis, MonitorId, Region};
 
 use crate::connection::Cache;
 use crate::error::CacheError;
+use crate::keys::Keys;
 
 /// What to read of one monitor.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,25 +43,39 @@ pub enum Depth {
 impl Cache {
     /// One row for each key, in order. Two multi-key reads and up to two hashes a monitor, in one
     /// pipeline on the shared connection: the cost per monitor does not depend on how many there are.
+    /// The same pipeline asks which generation of live state is shown, and follows where it changed.
     pub async fn boards(&self, wanted: &[BoardKey], depth: Depth) -> Result<Vec<BoardRow>, CacheError> {
         if wanted.is_empty() {
             return Ok(Vec::new());
         }
+        let keys = self.followed().keys();
+        let (rows, shown) = self.boards_in(&keys, wanted, depth).await?;
+        if shown == keys.generation_name() {
+            return Ok(rows);
+        }
+        self.followed().follow(&shown);
+        // Changing once more meanwhile would take two replays at once.
+        Ok(self.boards_in(&self.followed().keys(), wanted, depth).await?.0)
+    }
+
+    /// The rows, and the generation that is shown.
+    async fn boards_in(&self, keys: &Keys, wanted: &[BoardKey], depth: Depth) -> Result<(Vec<BoardRow>, String), CacheError> {
         let mut pipe = redis::pipe();
         let mut verdicts = redis::cmd("MGET");
         for key in wanted {
-            verdicts.arg(self.keys().verdict(key.monitor));
-            pipe.hgetall(self.keys().live(key.monitor));
+            verdicts.arg(keys.verdict(key.monitor));
+            pipe.hgetall(keys.live(key.monitor));
         }
         pipe.add_command(verdicts);
+        pipe.get(keys.live_generation());
         let mut blocks = redis::cmd("MGET");
         let mut any_block = false;
         if depth == Depth::Whole {
             for key in wanted {
-                pipe.hgetall(self.keys().hours(key.monitor));
+                pipe.hgetall(keys.hours(key.monitor));
                 for (region, hour) in &key.blocks {
                     any_block = true;
-                    blocks.arg(self.keys().block(key.monitor, region, *hour));
+                    blocks.arg(keys.block(key.monitor, region, *hour));
                 }
             }
             if any_block {
@@ -75,6 +90,7 @@ impl Cache {
             rows.push(BoardRow { live: read(&mut answers)?, ..BoardRow::default() });
         }
         let verdicts: Vec<Option<Bytes>> = read(&mut answers)?;
+        let shown: Option<String> = read(&mut answers)?;
         for (row, verdict) in rows.iter_mut().zip(verdicts) {
             row.verdict = verdict;
         }
@@ -88,7 +104,7 @@ impl Cache {
                 row.blocks = blocks.by_ref().take(key.blocks.len()).collect();
             }
         }
-        Ok(rows)
+        Ok((rows, shown.unwrap_or_default()))
     }
 }
 

@@ -11,6 +11,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use crate::error::CacheError;
 use crate::keys::Keys;
+use crate::live::Followed;
 
 /// Where Redis is and how patient we are.
 #[derive(Debug, Clone)]
@@ -38,6 +39,7 @@ pub struct Cache {
     shared: ConnectionManager,
     pool: Pool,
     keys: Keys,
+    followed: Followed,
     deadline: Duration,
 }
 
@@ -65,7 +67,9 @@ impl Cache {
         pool.timeouts = Timeouts { wait: Some(config.deadline), create: Some(config.deadline), recycle: Some(config.deadline) };
         let pool =
             Pool::builder(manager).config(pool).runtime(Runtime::Tokio1).build().map_err(|error| CacheError::Pool(error.to_string()))?;
-        Ok(Self { client, shared, pool, keys: Keys::new(&config.prefix), deadline: config.deadline })
+        let keys = Keys::new(&config.prefix);
+        let followed = Followed::new(&keys);
+        Ok(Self { client, shared, pool, keys, followed, deadline: config.deadline })
     }
 
     /// [`Cache::open`], then asks Redis once, so that a wrong address shows at the start.
@@ -77,6 +81,16 @@ impl Cache {
 
     pub fn keys(&self) -> &Keys {
         &self.keys
+    }
+
+    /// The same connections, writing live state to a generation.
+    #[must_use]
+    pub fn in_generation(&self, generation: &str) -> Self {
+        Self { keys: self.keys.in_generation(generation), ..self.clone() }
+    }
+
+    pub(crate) fn followed(&self) -> &Followed {
+        &self.followed
     }
 
     /// Deadline of one call.

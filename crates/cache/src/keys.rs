@@ -8,11 +8,46 @@ use model::{Millis, MonitorId, Region, Shard};
 #[derive(Debug, Clone)]
 pub struct Keys {
     prefix: Arc<str>,
+    /// Leads the keys of live state: the prefix, and the generation unless it is the first.
+    derived: Arc<str>,
+    generation: Arc<str>,
 }
 
 impl Keys {
     pub fn new(prefix: &str) -> Self {
-        Self { prefix: prefix.into() }
+        Self { prefix: prefix.into(), derived: prefix.into(), generation: "".into() }
+    }
+
+    /// The same keys, those of live state (`{d}` below) in a generation of their own: `{p}:{generation}`.
+    #[must_use]
+    pub fn in_generation(&self, generation: &str) -> Self {
+        let derived = if generation.is_empty() { Arc::clone(&self.prefix) } else { format!("{}:{generation}", self.prefix).into() };
+        Self { prefix: Arc::clone(&self.prefix), derived, generation: generation.into() }
+    }
+
+    /// The generation these keys are in; empty for the first.
+    pub fn generation_name(&self) -> &str {
+        &self.generation
+    }
+
+    /// Which generation of live state is shown: `{p}:live-generation`; absent for the first.
+    pub fn live_generation(&self) -> String {
+        format!("{}:live-generation", self.prefix)
+    }
+
+    /// The generation a replay is staging, or staged last: `{p}:staged-generation`.
+    pub fn staged_generation(&self) -> String {
+        format!("{}:staged-generation", self.prefix)
+    }
+
+    /// What the keys of latest results begin with.
+    pub fn live_start(&self) -> String {
+        format!("{}:live:", self.derived)
+    }
+
+    /// What the keys of live state begin with, all of it.
+    pub fn derived_starts(&self) -> [String; 3] {
+        [self.live_start(), format!("{}:hours:", self.derived), format!("{}:block:", self.derived)]
     }
 
     /// Who checks a shard: `{p}:lease:{region}:{shard}` = owner token, with a time to live.
@@ -35,19 +70,19 @@ impl Keys {
         format!("{}:members:{region}", self.prefix)
     }
 
-    /// Latest result of a monitor: `{p}:live:{monitor}`, hash of region to JSON.
+    /// Latest result of a monitor: `{d}:live:{monitor}`, hash of region to JSON.
     pub fn live(&self, monitor: MonitorId) -> String {
-        format!("{}:live:{monitor}", self.prefix)
+        format!("{}:live:{monitor}", self.derived)
     }
 
-    /// Counts of the last hours: `{p}:hours:{monitor}`, hash of `{region}:{hour}` to counts.
+    /// Counts of the last hours: `{d}:hours:{monitor}`, hash of `{region}:{hour}` to counts.
     pub fn hours(&self, monitor: MonitorId) -> String {
-        format!("{}:hours:{monitor}", self.prefix)
+        format!("{}:hours:{monitor}", self.derived)
     }
 
-    /// A current history block: `{p}:block:{monitor}:{region}:{hour}`, bytes.
+    /// A current history block: `{d}:block:{monitor}:{region}:{hour}`, bytes.
     pub fn block(&self, monitor: MonitorId, region: &Region, hour: Millis) -> String {
-        format!("{}:block:{monitor}:{region}:{hour}", self.prefix)
+        format!("{}:block:{monitor}:{region}:{hour}", self.derived)
     }
 
     /// The judged state of a monitor: `{p}:verdict:{monitor}`, JSON.
@@ -96,6 +131,10 @@ mod tests {
         assert_eq!(keys.block(monitor, &region, 7), "p:block:00000000-0000-0000-0000-000000000001:local:7");
         assert_eq!(keys.verdict(monitor), "p:verdict:00000000-0000-0000-0000-000000000001");
         assert_eq!(keys.session("ab"), "p:session:ab");
+        let other = keys.in_generation("r1");
+        assert_eq!(other.live(monitor), "p:r1:live:00000000-0000-0000-0000-000000000001");
+        assert_eq!(other.verdict(monitor), keys.verdict(monitor), "only live state has generations");
+        assert_eq!(other.in_generation("").live(monitor), keys.live(monitor));
         assert_eq!((keys.generation(), keys.updates()), ("p:generation".to_owned(), "p:updates".to_owned()));
     }
 }

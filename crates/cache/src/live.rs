@@ -2,9 +2,12 @@
 //! current history blocks, counts of the last hours.
 
 mod counts;
+mod staged;
 mod write;
 
 pub use counts::{decode_counts, encode_counts};
+pub(crate) use staged::Followed;
+pub use staged::StoredLatest;
 pub use write::{HourCounts, LiveOutcome, LiveWrite};
 
 use model::{Cause, CheckResult, Millis, MonitorId, Outcome, Region};

@@ -58,6 +58,9 @@ impl Producer {
             }
             native = native.headers(headers);
         }
+        if let Some(timestamp) = record.timestamp_ms {
+            native = native.timestamp(timestamp);
+        }
         match client.send_result(native) {
             Ok(delivery) => Ok(Ack { delivery, producer: Arc::clone(&self.0) }),
             Err((Native::MessageProduction(RDKafkaErrorCode::QueueFull), _)) => Err(SendError::QueueFull(Box::new(record))),

@@ -12,11 +12,20 @@ pub struct Record {
     pub key: Bytes,
     pub value: Bytes,
     pub headers: Vec<(&'static str, Bytes)>,
+    /// Unix ms; the moment it is queued unless given.
+    pub timestamp_ms: Option<i64>,
 }
 
 impl Record {
     pub fn new(topic: Arc<str>, key: impl Into<Bytes>, value: impl Into<Bytes>) -> Self {
-        Self { topic, key: key.into(), value: value.into(), headers: Vec::new() }
+        Self { topic, key: key.into(), value: value.into(), headers: Vec::new(), timestamp_ms: None }
+    }
+
+    /// Gives it a time of its own: for a log that is written afterwards.
+    #[must_use]
+    pub fn at(mut self, timestamp_ms: i64) -> Self {
+        self.timestamp_ms = Some(timestamp_ms);
+        self
     }
 
     /// Adds the trace context of the current span, if it is sampled into a trace.

@@ -19,6 +19,9 @@ pub enum StoreError {
     /// A row holds what this version cannot read.
     #[error("{table} holds what cannot be read: {message}")]
     Corrupt { table: &'static str, message: String },
+    /// A replay put another history in place of the one this was made for: make it again from the log.
+    #[error("another history stands by now (generation {by:?})")]
+    Superseded { by: String },
     /// The schema is older than this program; `upmesh migrate` brings it up to date.
     #[error("the schema could not be brought up to date: {0}")]
     Migrate(#[from] sqlx::migrate::MigrateError),

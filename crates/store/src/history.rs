@@ -1,13 +1,16 @@
 //! History in PostgreSQL: blocks per hour, roll-ups per day. Written by the processor, read by the gateway.
 
 mod flush;
+mod generation;
 mod page;
 mod partitions;
 mod recent;
+mod replay;
 mod rollup;
 
 pub use flush::{Flushed, HourBlock};
 pub use recent::BlockCursor;
+pub use replay::{Applied, Checksum, Difference, Rebuild, Snapshot, Swap};
 
 use chrono::{DateTime, NaiveDate, Utc};
 use model::history::{Block, BlockKey, HOUR_MS, hour_of};

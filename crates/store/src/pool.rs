@@ -49,13 +49,29 @@ impl Store {
 
     /// Like [`Store::connect`], with limits of one's own.
     pub fn connect_with(url: &SecretString, application: &str, max: u32, limits: Limits) -> Result<Self, StoreError> {
+        Ok(Self::with_options(options(url, application, Some(limits))?, max, limits))
+    }
+
+    /// Like [`Store::connect_with`], on the tables of another schema.
+    pub(crate) fn connect_in_schema(
+        url: &SecretString,
+        application: &str,
+        max: u32,
+        limits: Limits,
+        schema: &str,
+    ) -> Result<Self, StoreError> {
+        let options = options(url, application, Some(limits))?.options([("search_path", schema)]);
+        Ok(Self::with_options(options, max, limits))
+    }
+
+    fn with_options(options: PgConnectOptions, max: u32, limits: Limits) -> Self {
         let pool = PgPoolOptions::new()
             .max_connections(max.max(1))
             .acquire_timeout(limits.acquire)
             .idle_timeout(Duration::from_secs(600))
             .max_lifetime(Duration::from_secs(1800))
-            .connect_lazy_with(options(url, application, Some(limits))?);
-        Ok(Self { pool })
+            .connect_lazy_with(options);
+        Self { pool }
     }
 
     /// Whether the database answers.

@@ -1,17 +1,20 @@
 //! One flush: history to PostgreSQL, and whether everything before its positions is durable.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use cache::{Cache, HourCounts};
 use kafka::TopicPartitionOffset;
 use model::Millis;
-use store::Store;
 use store::history::{Flushed, HourBlock};
+use store::{Store, StoreError};
 
 use crate::dead::{Pending, arrived};
 
 /// What is to be made durable, and the positions that may be committed then.
 pub(crate) struct Flush {
+    /// Of which history these blocks are.
+    pub generation: Arc<str>,
     pub blocks: Vec<HourBlock>,
     pub letters: Vec<Pending>,
     pub positions: Vec<TopicPartitionOffset>,
@@ -24,7 +27,7 @@ pub(crate) struct FlushDone {
     /// Dead letters that did not arrive.
     pub letters: Vec<Pending>,
     pub positions: Vec<TopicPartitionOffset>,
-    pub result: Result<Flushed, store::StoreError>,
+    pub result: Result<Flushed, StoreError>,
     pub took: Duration,
 }
 
@@ -39,7 +42,7 @@ impl Flush {
     pub async fn run(self, store: Store, cache: Cache, now: Millis) -> FlushDone {
         let began = Instant::now();
         service::crash_point!("processor::before_flush");
-        let result = write(&store, &self.blocks).await;
+        let result = self.write(&store).await;
         service::crash_point!("processor::flushed");
         if let Ok(flushed) = &result {
             counts_of_old_hours(&cache, &self.blocks, flushed, now).await;
@@ -48,15 +51,22 @@ impl Flush {
         service::crash_point!("processor::letters_arrived");
         FlushDone { blocks: self.blocks, letters, positions: self.positions, result, took: began.elapsed() }
     }
-}
 
-async fn write(store: &Store, blocks: &[HourBlock]) -> Result<Flushed, store::StoreError> {
-    if blocks.is_empty() {
-        return Ok(Flushed::default());
+    async fn write(&self, store: &Store) -> Result<Flushed, StoreError> {
+        if self.blocks.is_empty() {
+            // Nothing new was read, but perhaps it was read for a history that was replaced since.
+            if !self.positions.is_empty() {
+                let by = store.history_generation().await?;
+                if *by != *self.generation {
+                    return Err(StoreError::Superseded { by });
+                }
+            }
+            return Ok(Flushed::default());
+        }
+        store.ensure_history_days(self.blocks.iter().map(|block| block.key.hour)).await?;
+        service::crash_point!("processor::days_made");
+        store.flush_history_in(&self.generation, &self.blocks).await
     }
-    store.ensure_history_days(blocks.iter().map(|block| block.key.hour)).await?;
-    service::crash_point!("processor::days_made");
-    store.flush_history(blocks).await
 }
 
 /// Hours whose blocks Redis does not keep any more still have counts there; they are known for sure only

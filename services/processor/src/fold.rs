@@ -11,7 +11,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use cache::{LiveResult, LiveWrite};
 use model::history::{Block, BlockKey, Entry, hour_of};
-use model::{CheckResult, Millis, MonitorId, Outcome};
+use model::{CheckResult, Millis, MonitorId, Outcome, Region};
 use store::history::HourBlock;
 
 use cell::Cell;
@@ -82,6 +82,30 @@ impl Fold {
             }
         }
         taken
+    }
+
+    /// Takes every block and forgets it; the latest results stay.
+    pub fn take_blocks(&mut self) -> Vec<HourBlock> {
+        self.unflushed.clear();
+        self.unwritten.clear();
+        let blocks = std::mem::take(&mut self.blocks);
+        blocks.into_iter().map(|(key, cell)| HourBlock { key: self.regions.key(&key), block: cell.block }).collect()
+    }
+
+    /// The block in memory.
+    pub fn block(&self, key: &BlockKey) -> Option<&Block> {
+        let region = self.regions.known(&key.region)?;
+        Some(&*self.blocks.get(&Key { monitor: key.monitor, hour: key.hour, region })?.block)
+    }
+
+    /// The newest result of every monitor in every region.
+    pub fn latest(&self) -> impl Iterator<Item = (MonitorId, Region, &LiveResult)> {
+        self.latest.iter().map(|((monitor, region), latest)| (*monitor, self.regions.region(*region), &latest.live))
+    }
+
+    /// The newest result of a monitor in a region.
+    pub fn latest_of(&self, monitor: MonitorId, region: &Region) -> Option<&LiveResult> {
+        Some(&self.latest.get(&(monitor, self.regions.known(region)?))?.live)
     }
 
     /// PostgreSQL held more of these blocks: learn it, and let Redis have it too.

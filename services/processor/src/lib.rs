@@ -5,10 +5,12 @@
 mod dead;
 mod flush;
 mod fold;
+mod generation;
 mod intake;
 mod jobs;
 mod live;
 mod metrics;
+pub mod replay;
 mod restore;
 mod settings;
 mod worker;
@@ -31,14 +33,8 @@ pub async fn start(ctx: Context) -> Result<(), Error> {
     let store = store::Store::connect(&settings.database, ctx.name(), settings.database_pool)?;
     let cache = cache::Cache::open(&settings.cache)?;
 
-    let topics = events::Topics::new(&settings.topic_prefix);
-    let group = format!("{}processor", settings.topic_prefix);
-    let consumer = kafka::GroupConsumer::with_metrics(&settings.kafka, &group, &[&topics.results], Some(&kafka_metrics))?;
-    let producer = kafka::Producer::new(&settings.kafka)?;
-    let letters = kafka::DeadLetters::new(producer, "processor", Some(kafka_metrics));
-
     jobs::start(&ctx, &store, &settings, Arc::clone(&clock)).await?;
-    let worker = worker::Worker::new(&ctx, settings, clock, store, cache, consumer, letters, metrics);
-    ctx.spawn("processor", worker.run());
+    let parts = generation::Parts { ctx: ctx.clone(), settings, clock, store, cache, metrics, kafka_metrics };
+    ctx.spawn("processor", parts.run());
     Ok(())
 }

@@ -27,6 +27,11 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// The processors' consumer group.
+    pub fn group(&self) -> String {
+        format!("{}processor", self.topic_prefix)
+    }
+
     pub fn read(env: &Env) -> Result<Self, ConfigError> {
         let kafka = settings::kafka(env, "processor");
         let topic_prefix = settings::topic_prefix(env);

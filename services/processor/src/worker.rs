@@ -38,7 +38,19 @@ const TICK: Duration = Duration::from_millis(250);
 const EVICT_EVERY: Duration = Duration::from_secs(30);
 const IDLE_MS: Millis = 120_000;
 
+/// Why a worker ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum End {
+    Shutdown,
+    /// A replay put another history in place of the one this worker folded for: begin anew, where the
+    /// offsets were committed last, with nothing in memory.
+    Superseded,
+}
+
 pub(crate) struct Worker {
+    /// Which history is folded for; names the keys of live state, too.
+    generation: Arc<str>,
+    superseded: bool,
     settings: Settings,
     clock: Arc<dyn Clock>,
     store: Store,
@@ -73,10 +85,11 @@ impl Worker {
     #[expect(clippy::too_many_arguments, reason = "the one place where the parts meet")]
     pub fn new(
         ctx: &Context,
+        generation: Arc<str>,
         settings: Settings,
         clock: Arc<dyn Clock>,
         store: Store,
-        cache: Cache,
+        cache: &Cache,
         consumer: GroupConsumer,
         letters: DeadLetters,
         metrics: Metrics,
@@ -84,7 +97,10 @@ impl Worker {
         let outcomes = Outcome::ALL.map(|outcome| metrics.results.with_label_values(&[outcome.as_str()]));
         metrics.newest_slot_age.set(-1);
         let now = Instant::now();
+        let cache = cache.in_generation(&generation);
         Self {
+            generation,
+            superseded: false,
             settings,
             clock,
             store,
@@ -112,7 +128,7 @@ impl Worker {
         }
     }
 
-    pub async fn run(mut self) -> Result<(), Error> {
+    pub async fn run(mut self) -> Result<End, Error> {
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let shutdown = self.shutdown.clone();
@@ -126,11 +142,17 @@ impl Worker {
                 event = self.consumer.next(BATCH, LINGER) => self.event(event?).await?,
                 _ = tick.tick() => self.tick().await?,
             }
+            if self.superseded {
+                tracing::info!("a replay put another history in place; the log is read again from the last commit");
+                self.assigned.unset();
+                self.leave().await;
+                return Ok(End::Superseded);
+            }
             self.start_live();
             self.start_flush(false);
         }
         self.drain().await;
-        Ok(())
+        Ok(End::Shutdown)
     }
 
     async fn event(&mut self, event: Event) -> Result<(), Error> {
@@ -253,6 +275,11 @@ impl Worker {
     async fn drain(mut self) {
         self.write_live_now().await;
         self.flush_now().await;
+        self.leave().await;
+    }
+
+    /// Leaves the group, so that others take over at once.
+    async fn leave(self) {
         if let Err(error) = self.consumer.close(Duration::from_secs(5)).await {
             tracing::warn!(%error, "the consumer group was not left cleanly");
         }

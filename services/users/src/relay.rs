@@ -69,7 +69,7 @@ impl Relay {
                 headers.push((events::headers::TRACEPARENT, traceparent.clone().into()));
             }
             let topic = format!("{}{}", self.topic_prefix, record.topic).into();
-            acks.push(self.producer.send(Record { topic, key: record.key.clone().into(), value: record.value.clone().into(), headers })?);
+            acks.push(self.producer.send(Record { headers, ..Record::new(topic, record.key.clone(), record.value.clone()) })?);
         }
         service::crash_point!("users::relay_sent");
         tokio::time::timeout(ACK_DEADLINE, futures::future::try_join_all(acks))

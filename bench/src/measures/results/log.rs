@@ -104,5 +104,6 @@ pub fn record(topic: &std::sync::Arc<str>, region: &Region, n: u32, slot: i64, i
         key: Bytes::from(monitor.to_string()),
         value: Bytes::from(events::encode_result(&result)?),
         headers: Vec::new(),
+        timestamp_ms: None,
     })
 }

@@ -9,6 +9,7 @@ use model::history::{Block, BlockKey};
 use model::uptime::Latencies;
 use uuid::Uuid;
 
+use super::generation::insist_on;
 use super::{DAY_MS, day_of, decode};
 use crate::{Store, StoreError, Transaction, from_millis, to_millis};
 
@@ -38,22 +39,32 @@ impl Store {
     /// blocks, any number of times: rows are locked in one order and merged, never overwritten.
     /// No key twice. The partitions must exist ([`Store::ensure_history_days`]).
     pub async fn flush_history(&self, blocks: &[HourBlock]) -> Result<Flushed, StoreError> {
+        self.flush(None, blocks).await
+    }
+
+    /// As [`Store::flush_history`], for blocks folded under a generation ([`Store::history_generation`]):
+    /// [`StoreError::Superseded`] where another one stands by now.
+    pub async fn flush_history_in(&self, generation: &str, blocks: &[HourBlock]) -> Result<Flushed, StoreError> {
+        self.flush(Some(generation), blocks).await
+    }
+
+    async fn flush(&self, generation: Option<&str>, blocks: &[HourBlock]) -> Result<Flushed, StoreError> {
         let mut sorted: Vec<&HourBlock> = blocks.iter().collect();
         // The order in which every process locks.
         sorted.sort_unstable_by(|a, b| order(&a.key).cmp(&order(&b.key)));
         let mut flushed = Flushed::default();
         for chunk in sorted.chunks(CHUNK) {
-            let part = self.flush_chunk(chunk).await?;
+            let part = self.flush_chunk(generation, chunk).await?;
             flushed.written += part.written;
             flushed.grown.extend(part.grown);
         }
         Ok(flushed)
     }
 
-    async fn flush_chunk(&self, chunk: &[&HourBlock]) -> Result<Flushed, StoreError> {
+    async fn flush_chunk(&self, generation: Option<&str>, chunk: &[&HourBlock]) -> Result<Flushed, StoreError> {
         let mut attempt = 0;
         loop {
-            let lost = match self.try_flush(chunk).await {
+            let lost = match self.try_flush(generation, chunk).await {
                 Ok(Some(flushed)) => return Ok(flushed),
                 // Another process inserted one of our rows meanwhile; now it is there to be merged.
                 Ok(None) => None,
@@ -69,9 +80,12 @@ impl Store {
     }
 
     /// `None` where a concurrent insert won.
-    async fn try_flush(&self, chunk: &[&HourBlock]) -> Result<Option<Flushed>, StoreError> {
+    async fn try_flush(&self, generation: Option<&str>, chunk: &[&HourBlock]) -> Result<Option<Flushed>, StoreError> {
         let mut transaction = self.begin().await?;
         let stored = lock(&mut transaction, chunk).await?;
+        if let Some(generation) = generation {
+            insist_on(&mut transaction, generation).await?;
+        }
         let (mut fresh, mut changed) = (Columns::default(), Columns::default());
         let mut flushed = Flushed::default();
         for given in chunk {

@@ -28,6 +28,10 @@ impl Regions {
         number
     }
 
+    pub fn known(&self, region: &Region) -> Option<RegionId> {
+        self.numbers.get(region).copied()
+    }
+
     pub fn region(&self, number: RegionId) -> Region {
         self.names[number.0 as usize].clone()
     }

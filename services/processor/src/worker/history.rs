@@ -1,8 +1,10 @@
 //! Flushing history and committing what is durable.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use kafka::{KafkaError, TopicPartitionOffset};
+use store::StoreError;
 
 use super::{FLUSH_BLOCKS, FLUSH_RESULTS, Worker, join};
 use crate::flush::{Flush, FlushDone};
@@ -23,7 +25,7 @@ impl Worker {
         let moved = self.positions.iter().filter(|(partition, offset)| self.committed.get(*partition) != Some(*offset));
         let positions =
             moved.map(|((topic, partition), offset)| TopicPartitionOffset { topic: topic.clone(), partition: *partition, offset: *offset });
-        let flush = Flush { blocks, letters, positions: positions.collect() };
+        let flush = Flush { generation: Arc::clone(&self.generation), blocks, letters, positions: positions.collect() };
         self.unflushed_results = 0;
         self.unflushed_since = None;
         self.flush = Some(tokio::spawn(flush.run(self.store.clone(), self.cache.clone(), self.clock.now_ms())));
@@ -42,6 +44,8 @@ impl Worker {
         let durable = done.is_durable();
         match &done.result {
             Ok(flushed) => self.fold.flushed(&flushed.grown),
+            // A replay replaced it: what is in memory is of no use any more.
+            Err(StoreError::Superseded { .. }) => self.superseded = true,
             Err(error) => {
                 self.metrics.flush_failures.inc();
                 tracing::warn!(%error, blocks = done.blocks.len(), "history was not flushed; it is flushed again");

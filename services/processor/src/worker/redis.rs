@@ -14,6 +14,8 @@ const LIMIT: usize = 8000;
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// After a failed write the next waits this long.
 const RETRY: Duration = Duration::from_millis(500);
+/// How long PostgreSQL may take to say which history stands.
+const ASK: Duration = Duration::from_secs(2);
 const LAST_WRITE: Duration = Duration::from_secs(3);
 
 /// Which Redis we wrote to.
@@ -82,6 +84,7 @@ impl Worker {
                 return;
             }
         };
+        self.follow_generation().await;
         if self.redis.generation.as_ref().is_some_and(|known| *known != generation) {
             tracing::warn!("Redis lost what it held; live state is written again");
             self.metrics.restores.inc();
@@ -92,6 +95,24 @@ impl Worker {
             self.redis.restore = Some(tokio::spawn(work));
         }
         self.redis.generation = Some(generation);
+    }
+
+    /// Another generation of live state is shown than is written here: a replay swapped, or Redis lost
+    /// the key, or whoever swapped died before telling Redis. PostgreSQL knows.
+    async fn follow_generation(&mut self) {
+        let Ok(shown) = self.cache.live_generation().await else { return };
+        if *shown == *self.generation {
+            return;
+        }
+        match tokio::time::timeout(ASK, self.store.history_generation()).await {
+            Ok(Ok(stands)) if *stands != *self.generation => self.superseded = true,
+            Ok(Ok(stands)) => {
+                if let Err(error) = self.cache.show_live_generation(&shown, &stands).await {
+                    tracing::debug!(%error, "the generation of live state is not shown yet");
+                }
+            }
+            Ok(Err(_)) | Err(_) => tracing::debug!("PostgreSQL does not tell which history stands"),
+        }
     }
 
     #[expect(clippy::unused_self, reason = "beside its siblings in the loop")]

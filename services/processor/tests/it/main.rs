@@ -4,5 +4,7 @@
 
 mod dead_letters;
 mod once;
+mod replay;
+mod replay_faults;
 mod restore;
 mod support;

@@ -118,20 +118,46 @@ pub async fn history(stack: &Stack) -> Vec<String> {
     sqlx::query_scalar(sql).fetch_all(stack.database().await.store.pool()).await.expect("rows")
 }
 
+/// Everything in `day_rollups`, as text.
+pub async fn rollups(stack: &Stack) -> Vec<String> {
+    let sql = "SELECT day_rollups::text FROM day_rollups ORDER BY 1";
+    sqlx::query_scalar(sql).fetch_all(stack.database().await.store.pool()).await.expect("rows")
+}
+
+/// As [`produce`], each record as old as its check.
+pub async fn produce_then(producer: &Producer, topics: &Topics, results: &[CheckResult]) {
+    let topic: Arc<str> = topics.results.as_str().into();
+    let mut acks = Vec::new();
+    for result in results {
+        let value = events::encode_result(result).expect("JSON");
+        let record = Record::new(Arc::clone(&topic), result.monitor.to_string(), value).at(result.slot + 5);
+        acks.push(producer.send(record).expect("queued"));
+    }
+    for ack in acks {
+        ack.await.expect("acknowledged");
+    }
+}
+
 pub async fn checks_in_history(stack: &Stack) -> i64 {
     let sql = "SELECT coalesce(sum(up + degraded + down + unknown + missed + maintenance), 0)::bigint FROM history_blocks";
     sqlx::query_scalar(sql).fetch_one(stack.database().await.store.pool()).await.expect("sum")
 }
 
-/// Every key of this test's Redis with its content, the sentinels aside; keys without the prefix.
+/// Every key of this test's Redis with its content, the sentinels aside; keys without the prefix, of the
+/// generation that is shown.
 pub async fn live(stack: &Stack) -> BTreeMap<String, Vec<(Vec<u8>, Vec<u8>)>> {
     let cache = stack.cache().await;
-    let pattern = format!("{}:*", stack.redis_prefix);
+    let shown = cache.live_generation().await.expect("the generation");
+    let prefix = if shown.is_empty() { stack.redis_prefix.clone() } else { format!("{}:{shown}", stack.redis_prefix) };
+    let pattern = format!("{prefix}:*");
     let keys: Vec<String> = cache.query(redis::cmd("KEYS").arg(&pattern)).await.expect("keys");
     let mut all = BTreeMap::new();
     for key in keys {
-        let short = key[stack.redis_prefix.len() + 1..].to_owned();
-        if short == "generation" || short == "restored" {
+        let short = key[prefix.len() + 1..].to_owned();
+        let sentinel = ["generation", "restored", "live-generation", "staged-generation"].contains(&short.as_str());
+        // What a replay staged that never was shown.
+        let staged = short.starts_with('r') && short.find(':') == Some(13);
+        if sentinel || staged {
             continue;
         }
         let kind: String = cache.query(redis::cmd("TYPE").arg(&key)).await.expect("type");

@@ -197,6 +197,7 @@ async fn topic(mesh: &Mesh, api: &Api, farm: &Farm, id: &str) {
             key: Bytes::copy_from_slice(id.as_bytes()),
             value: Bytes::copy_from_slice(value),
             headers: Vec::new(),
+            timestamp_ms: None,
         };
         producer.send(record).expect("queued").await.expect("in the log");
     }
