@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use deadpool_redis::redis;
-use kafka::{Event, GroupConsumer, KafkaConfig, TopicPartitionOffset};
+use kafka::KafkaConfig;
 use sqlx::Connection;
 use system_tests::{Dump, Farm, Mesh, Plan, Service, monitor};
 use testkit::{eventually, within};
@@ -14,26 +14,11 @@ const LATER: Duration = Duration::from_secs(45);
 
 /// Puts the processor's group back to the beginning of the log, while no processor runs.
 async fn rewind(mesh: &Mesh) {
-    let topic = mesh.stack.topics().results;
     let config = KafkaConfig::new(&mesh.kafka, "system-tests");
-    let mut consumer = GroupConsumer::new(&config, &mesh.group("processor"), &[&topic]).expect("a consumer");
-    let mut positions = Vec::new();
-    while positions.len() < 6 {
-        match consumer.next(1, Duration::ZERO).await.expect("an event") {
-            Event::Assigned(assignment) => {
-                positions.extend(assignment.partitions().iter().map(|(topic, partition)| TopicPartitionOffset {
-                    topic: topic.clone(),
-                    partition: *partition,
-                    offset: 0,
-                }));
-                assignment.start(std::collections::HashMap::default());
-            }
-            Event::Revoked(revocation) => revocation.done(),
-            Event::Batch(_) => {}
-        }
-    }
-    consumer.commit(&positions).await.expect("the positions are committed");
-    consumer.close(Duration::from_secs(10)).await.expect("the group is left");
+    let (group, topic) = (mesh.group("processor"), mesh.stack.topics().results);
+    kafka::reset_offsets(&config, &group, &topic, LATER).await.expect("the group is put back");
+    let positions = kafka::committed_offsets(&config, &group, &topic, LATER).await.expect("the group's positions");
+    assert!(positions.iter().all(|position| *position == Some(0)), "{positions:?}");
 }
 
 /// Waits until two looks at everything derived, a flush apart, are the same.
@@ -89,7 +74,10 @@ async fn the_log_read_again_leaves_the_same_bytes() {
     forget(&mesh).await;
     mesh.restart(Service::Processor, 0);
     mesh.ready().await;
-    eventually("as many blocks as before", LATER, || async { (Dump::take(&mesh).await.rows == once.rows).then_some(()) }).await;
+    eventually("as many blocks as before", LATER, || async {
+        (Dump::take(&mesh).await.rows["history_blocks"].len() == once.rows["history_blocks"].len()).then_some(())
+    })
+    .await;
     let anew = settled(&mesh).await;
     assert_eq!(once, anew, "the log brought something else back");
 }
