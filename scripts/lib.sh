@@ -45,3 +45,18 @@ load_env() {
         [ -n "${!name:-}" ] || export "$name=${line#*=}"
     done < <(grep -E '^[A-Z][A-Z0-9_]*=' "$1" || true)
 }
+
+# build_with_progress CARGO…: cargo's own bar on a terminal; elsewhere a line every ten seconds, and the end of the log when it fails.
+build_with_progress() {
+    if [ -t 2 ]; then
+        "$@"
+        return
+    fi
+    local log=$state/log/build.log ticker code=0
+    (while sleep 10; do say "building: $(grep -c Compiling "$log" || true) crates so far"; done) &
+    ticker=$!
+    "$@" >"$log" 2>&1 || code=$?
+    kill "$ticker" 2>/dev/null || true
+    [ $code = 0 ] || tail -n 40 "$log" >&2
+    return $code
+}
