@@ -47,7 +47,12 @@ const SHOTS = [
   },
   { name: 'form', ...DESKTOP, viewport: { width: 1280, height: 1480 }, act: fillForm },
   { name: 'incidents', ...DESKTOP, path: '/incidents' },
-  { name: 'system', ...DESKTOP, path: '/system' },
+  {
+    name: 'system',
+    ...DESKTOP,
+    viewport: { width: 1280, height: 1500 },
+    path: '/system?letters=monitoring-results',
+  },
   { name: 'phone', ...PHONE },
   { name: 'phone-monitor', ...PHONE, act: open('Customer portal') },
   { name: 'empty', ...DESKTOP, env: { MOCK_EMPTY: '1' } },

@@ -39,6 +39,8 @@ export class MockDb {
   readonly workspace = { id: uuid('workspace'), name: 'Northwind' }
   readonly password = 'upmesh-demo'
   readonly acknowledged = new Map<string, number>()
+  /** Dead letters that were driven again, and when. */
+  readonly redriven = new Map<number, number>()
 
   private readonly listeners = new Set<(event: MockEvent) => void>()
   private readonly verdicts = new Map<string, State>()

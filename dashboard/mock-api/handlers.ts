@@ -1,4 +1,4 @@
-import type { Check, FieldError, MonitorSpec, Problem } from '#/api/schema.d.ts'
+import type { Check, DeadLetter, FieldError, MonitorSpec, Problem } from '#/api/schema.d.ts'
 
 import type { MockDb } from './db.ts'
 import { bucketOf, resultAt, slotAt, stateAt, targetOf, uptimeOf } from './history.ts'
@@ -168,6 +168,18 @@ function system(_: Call, db: MockDb): Reply {
         newest_slot: now - 900 - n * 410,
         age_ms: 900 + n * 410,
         stale_monitors: 0,
+        // One region lost its network a while ago, so that the page shows what that looks like.
+        blind_since: n === 1 ? now - 154_000 : null,
+        probers: Array.from({ length: 2 + (n % 2) }, (_, pinger) => ({
+          pinger: `${region}-${uuid('pinger', n, pinger).slice(-12)}`,
+          state: n === 1 && pinger === 0 ? ('blind' as const) : ('sees' as const),
+          since: n === 1 && pinger === 0 ? now - 154_000 : now - 86_400_000,
+          reason: n === 1 && pinger === 0 ? ('network' as const) : null,
+          slots_unknown: n === 1 && pinger === 0 ? 38 : 0,
+          shards: Math.round(64 / (2 + (n % 2))),
+          spool_records: n === 1 && pinger === 0 ? 412 : 0,
+          spool_bytes: n === 1 && pinger === 0 ? 168_400 : 0,
+        })),
       }
     }),
     dependencies: [
@@ -179,8 +191,62 @@ function system(_: Call, db: MockDb): Reply {
     config_revision: 128,
     config_age_ms: 12_400,
     processor_lag: 3,
+    consumers: [
+      { group: 'processor', topic: 'monitoring-results', lag: 3 },
+      { group: 'alerter', topic: 'monitoring-results', lag: 0 },
+      { group: 'alerter-sight', topic: 'prober-status', lag: 0 },
+    ],
+    dead_letters: ['monitoring-results', 'monitor-changes', 'incident-events', 'prober-status'].map(
+      (topic) => ({ topic, count: topic === 'monitoring-results' ? LETTERS.length : 0 }),
+    ),
     stream_clients: db.subscribers,
   })
+}
+
+const LETTERS = [
+  {
+    reason: 'the value is no JSON of this shape: expected value at line 1 column 1',
+    payload: 'GET / HTTP/1.1\\r\\n\\r\\n',
+  },
+  {
+    reason: 'version 9 is newer than this reader knows',
+    payload: '{"v":9,"monitor":"<script>alert(1)</script>"}',
+  },
+]
+
+function letter(db: MockDb, offset: number): DeadLetter {
+  const { reason, payload } = LETTERS[offset] as (typeof LETTERS)[number]
+  return {
+    topic: 'monitoring-results',
+    partition: 0,
+    offset,
+    at: db.now() - 3_600_000 * (LETTERS.length - offset),
+    reason,
+    consumer: offset % 2 ? 'alerter' : 'processor',
+    source_partition: 2,
+    source_offset: 48_210 + offset,
+    key: uuid('letter', offset),
+    payload,
+    payload_bytes: payload.length,
+    redriven_at: db.redriven.get(offset) ?? null,
+    redriven_by: db.redriven.has(offset) ? db.user.email : null,
+    redrive_confirmed: db.redriven.has(offset),
+  }
+}
+
+function listLetters(call: Call, db: MockDb): Reply {
+  const topic = call.url.searchParams.get('topic') ?? 'monitoring-results'
+  const letters =
+    topic === 'monitoring-results' ? LETTERS.map((_, offset) => letter(db, offset)).reverse() : []
+  return ok({ topic, count: letters.length, letters })
+}
+
+function redrive(_: Call, db: MockDb, { offset = '' }: Record<string, string>): Reply {
+  const n = Number(offset)
+  if (!LETTERS[n]) return notFound('dead letter')
+  if (db.redriven.has(n)) return problem(409, 'Conflict', 'this dead letter was driven again before')
+  db.redriven.set(n, db.now())
+  return ok(letter(db, n))
 }
 
 function login(call: Call, db: MockDb): Reply {
@@ -252,6 +318,8 @@ const ROUTES: [method: string, path: string, handler: Handler][] = [
     },
   ],
   ['GET', '/api/system', system],
+  ['GET', '/api/system/dead-letters', listLetters],
+  ['POST', '/api/system/dead-letters/:topic/:partition/:offset/redrive', redrive],
 ]
 
 function match(pattern: string, path: string): Record<string, string> | undefined {

@@ -20,7 +20,7 @@ import {
 import { now } from './lib/now.ts'
 import { defaultRange } from './lib/ranges.ts'
 import { Failure, NotFound } from './routes/failure.tsx'
-import { checkIncidents, checkList, checkLogin, checkMonitor } from './routes/search.ts'
+import { checkIncidents, checkList, checkLogin, checkMonitor, checkSystem } from './routes/search.ts'
 import { Shell } from './routes/shell.tsx'
 
 /**
@@ -109,6 +109,7 @@ const incidents = createRoute({
 const system = createRoute({
   getParentRoute: () => app,
   path: '/system',
+  validateSearch: checkSystem,
   loader: ({ context: { queryClient } }) => {
     void queryClient.prefetchQuery(systemQuery)
   },

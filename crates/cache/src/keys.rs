@@ -70,6 +70,11 @@ impl Keys {
         format!("{}:members:{region}", self.prefix)
     }
 
+    /// What a pinger says of itself: `{p}:prober:{region}:{pinger}`, JSON, with a time to live.
+    pub fn prober(&self, region: &Region, pinger: &str) -> String {
+        format!("{}:prober:{region}:{pinger}", self.prefix)
+    }
+
     /// Latest result of a monitor: `{d}:live:{monitor}`, hash of region to JSON.
     pub fn live(&self, monitor: MonitorId) -> String {
         format!("{}:live:{monitor}", self.derived)

@@ -9,6 +9,7 @@ mod generation;
 mod keys;
 mod lease;
 mod live;
+mod prober;
 mod pubsub;
 mod sessions;
 mod verdict;

@@ -5,12 +5,14 @@
 mod change;
 mod decode;
 mod incident;
+mod prober;
 mod result;
 mod topics;
 
 pub use change::{ChangeKind, MonitorChange};
 pub use decode::DecodeError;
 pub use incident::{AlertKind, IncidentEvent};
+pub use prober::{decode_prober, encode_prober};
 pub use result::{decode_result, encode_result};
 pub use topics::{TopicSpec, Topics};
 

@@ -6,6 +6,7 @@ pub struct Topics {
     pub results: String,
     pub changes: String,
     pub incidents: String,
+    pub probers: String,
 }
 
 /// How a topic is created.
@@ -24,12 +25,18 @@ impl Topics {
             results: format!("{prefix}monitoring-results"),
             changes: format!("{prefix}monitor-changes"),
             incidents: format!("{prefix}incident-events"),
+            probers: format!("{prefix}prober-status"),
         }
     }
 
     /// Where the records of `topic` go that cannot be read.
     pub fn dead_letter(topic: &str) -> String {
         format!("{topic}.dead-letter")
+    }
+
+    /// The topics whose records are read, and so may end among the dead letters.
+    pub fn read(&self) -> [&str; 4] {
+        [&self.results, &self.changes, &self.incidents, &self.probers]
     }
 
     /// Every topic with its settings; `partitions` applies to the results, the rest scale less.
@@ -39,9 +46,11 @@ impl Topics {
             spec(&self.results, partitions, 7),
             spec(&self.changes, 1, 30),
             spec(&self.incidents, partitions.min(3), 30),
+            spec(&self.probers, 1, 2),
             spec(&Self::dead_letter(&self.results), 1, 14),
             spec(&Self::dead_letter(&self.changes), 1, 14),
             spec(&Self::dead_letter(&self.incidents), 1, 14),
+            spec(&Self::dead_letter(&self.probers), 1, 14),
         ]
     }
 }

@@ -3,7 +3,10 @@
 
 #![expect(clippy::expect_used, reason = "a test stops where it cannot go on")]
 
-use events::{AlertKind, ChangeKind, DecodeError, IncidentEvent, MonitorChange, decode_result, encode_result};
+use events::{
+    AlertKind, ChangeKind, DecodeError, IncidentEvent, MonitorChange, decode_prober, decode_result, encode_prober, encode_result,
+};
+use model::sight::{BlindReason, ProberStatus, SightState};
 use model::{Cause, CheckResult, IncidentId, MonitorId, Outcome, Phases, Region, WorkspaceId};
 use uuid::Uuid;
 
@@ -139,6 +142,30 @@ fn incidents_of_version_1() {
 }
 
 #[test]
+fn prober_status_of_version_1() {
+    let blind = ProberStatus {
+        region: region(),
+        pinger: "eu-west-7f9c".to_owned(),
+        at: SLOT,
+        state: SightState::Blind,
+        since: 1_772_323_195_000,
+        reason: Some(BlindReason::Network),
+        slots_unknown: 12,
+        shards: 32,
+        spool_records: 3,
+        spool_bytes: 1_200,
+    };
+    let read = |fixture: &[u8]| decode_prober(Some(b"eu-west"), Some(trimmed(fixture))).expect("readable");
+    assert_eq!(read(fixture!("prober-blind")), blind);
+    assert_eq!(String::from_utf8_lossy(&encode_prober(&blind).expect("JSON")), String::from_utf8_lossy(trimmed(fixture!("prober-blind"))));
+    let sees =
+        ProberStatus { state: SightState::Sees, reason: None, slots_unknown: 0, shards: 0, spool_records: 0, spool_bytes: 0, ..blind };
+    assert_eq!(read(fixture!("prober-sees-minimal")), sees);
+    let elsewhere = decode_prober(Some(b"us-east"), Some(trimmed(fixture!("prober-blind")))).expect_err("refused");
+    assert_eq!(elsewhere.to_string(), "the key is not the region");
+}
+
+#[test]
 fn what_cannot_be_read_says_why() {
     let key = MONITOR.to_string();
     let read = |key: Option<&str>, value: Option<&[u8]>| decode_result(key.map(str::as_bytes), value).expect_err("unreadable").to_string();
@@ -167,6 +194,7 @@ mod any {
             let _ = events::decode_result(Some(b"k"), Some(&value));
             let _ = events::MonitorChange::decode(Some(&value));
             let _ = events::IncidentEvent::decode(Some(&value));
+            let _ = events::decode_prober(Some(b"k"), Some(&value));
         }
 
         #[test]

@@ -11,6 +11,7 @@ pub mod monitor;
 pub mod outcome;
 pub mod result;
 pub mod schedule;
+pub mod sight;
 pub mod uptime;
 
 pub use account::{Role, Session, UserInfo, WorkspaceInfo};

@@ -14,6 +14,7 @@ mod states;
 
 pub use acknowledge::{AcknowledgeRequest, Acknowledged};
 pub use claim::ClaimedDelivery;
+pub(crate) use commit::fence;
 pub use commit::{AlertRow, AlertingCommit, Committed, DeliveryRow, IncidentRow, OffsetRow, StateRow};
 pub use outbox::UnpublishedAlert;
 pub use read::{AlertRecord, DeliveryRecord, IncidentFilter, IncidentRecord};

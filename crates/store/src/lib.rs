@@ -13,7 +13,9 @@ mod migrate;
 pub mod monitors;
 pub mod outbox;
 mod pool;
+pub mod redrives;
 pub mod sessions;
+pub mod sights;
 mod time;
 
 pub use error::StoreError;

@@ -154,6 +154,17 @@ export const systemQuery = queryOptions({
   refetchInterval: 5_000,
 })
 
+export const deadLettersKey = ['dead-letters'] as const
+
+/** The newest dead letters of a topic; for admins. */
+export const deadLettersQuery = (topic: string) =>
+  queryOptions({
+    queryKey: [...deadLettersKey, topic],
+    queryFn: ({ signal }) =>
+      unwrap(api.GET('/api/system/dead-letters', { params: { query: { topic, limit: 50 } }, signal })),
+    staleTime: 10_000,
+  })
+
 /** Without the members that are not set: an absent parameter, not an empty one. */
 function defined<T extends object>(query: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
   return Object.fromEntries(

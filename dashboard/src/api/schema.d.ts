@@ -285,6 +285,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/system/dead-letters": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Records that no reader could read, newest first (admins only) */
+        get: operations["listDeadLetters"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/system/dead-letters/{topic}/{partition}/{offset}/redrive": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Put a dead letter back into its topic, once (admins only) */
+        post: operations["redriveDeadLetter"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/doc": {
         parameters: {
             query?: never;
@@ -409,6 +443,11 @@ export interface components {
             /** Format: int64 */
             slot: number;
         };
+        /**
+         * @description What blinds a pinger.
+         * @enum {string}
+         */
+        BlindReason: "network" | "resolver" | "resources";
         /** @description Counts and latency of the slots in `[from, to)`. */
         Bucket: {
             /** Format: int64 */
@@ -487,12 +526,89 @@ export interface components {
             /** Format: int64 */
             revision: number;
         };
+        /** @description How far a reader of the log is behind. */
+        ConsumerLag: {
+            /**
+             * @description The consumer group.
+             * @example alerter
+             */
+            group: string;
+            /**
+             * Format: int64
+             * @description Records after those it has committed; null where it is not known.
+             */
+            lag: number | null;
+            /** @example monitoring-results */
+            topic: string;
+        };
         /** @description What a person types to log in. */
         Credentials: {
             /** @example admin@example.com */
             email: string;
             /** Format: password */
             password: string;
+        };
+        /** @description A record that no reader could read, as it came. */
+        DeadLetter: {
+            /**
+             * Format: int64
+             * @description When it was set aside, Unix ms.
+             */
+            at: number;
+            /** @description The reader that set it aside. */
+            consumer: string;
+            /** @description As text; bytes that are none are escaped. */
+            key: string;
+            /** Format: int64 */
+            offset: number;
+            /**
+             * Format: int32
+             * @description Where the letter lies in the dead-letter topic.
+             */
+            partition: number;
+            /** @description The first 4096 characters, escaped like the key. */
+            payload: string;
+            /** Format: int32 */
+            payload_bytes: number;
+            reason: string;
+            /** @description Kafka confirmed that it has the record again. */
+            redrive_confirmed: boolean;
+            /**
+             * Format: int64
+             * @description When it was driven again.
+             */
+            redriven_at: number | null;
+            redriven_by: string | null;
+            /** Format: int64 */
+            source_offset: number | null;
+            /** Format: int32 */
+            source_partition: number | null;
+            /** @description The topic it came from. */
+            topic: string;
+        };
+        /** @description How many records of a topic were set aside. */
+        DeadLetterCount: {
+            /**
+             * Format: int64
+             * @description Null where it is not known.
+             */
+            count: number | null;
+            /**
+             * @description The topic they came from.
+             * @example monitoring-results
+             */
+            topic: string;
+        };
+        /** @description The newest dead letters of a topic. */
+        DeadLetterPage: {
+            /**
+             * Format: int64
+             * @description How many there are, older ones included.
+             */
+            count: number;
+            /** @description Newest first. */
+            letters: components["schemas"]["DeadLetter"][];
+            topic: string;
         };
         /** @description One alert on its way to one channel. */
         Delivery: {
@@ -770,6 +886,34 @@ export interface components {
             /** @enum {string} */
             kind: "icmp";
         });
+        /** @description What a pinger says of itself. */
+        Prober: {
+            pinger: string;
+            reason: components["schemas"]["BlindReason"] | null;
+            /**
+             * Format: int32
+             * @description Shards it checks, of 64.
+             */
+            shards: number;
+            /**
+             * Format: int64
+             * @description Since when, Unix ms.
+             */
+            since: number;
+            /**
+             * Format: int64
+             * @description Slots that became unknown in this blindness so far, or in the last one.
+             */
+            slots_unknown: number;
+            /** Format: int64 */
+            spool_bytes: number;
+            /**
+             * Format: int64
+             * @description Results that wait on its disk for Kafka.
+             */
+            spool_records: number;
+            state: components["schemas"]["SightState"];
+        };
         /** @description `application/problem+json`. */
         Problem: {
             /** @description One sentence for people. */
@@ -802,6 +946,11 @@ export interface components {
              */
             age_ms: number | null;
             /**
+             * Format: int64
+             * @description Since when a prober of this region is blind; null while all see.
+             */
+            blind_since: number | null;
+            /**
              * Format: int32
              * @description Monitors of this workspace that are checked from here and not paused.
              */
@@ -816,6 +965,8 @@ export interface components {
              * @description Pingers that announced themselves lately; null where it is not known.
              */
             pingers: number | null;
+            /** @description What its pingers last said of themselves, within the last minute. */
+            probers: components["schemas"]["Prober"][];
             region: components["schemas"]["Region"];
             /**
              * Format: int32
@@ -861,6 +1012,11 @@ export interface components {
          * @enum {string}
          */
         Severity: "degraded" | "down";
+        /**
+         * @description What a pinger says of its own sight.
+         * @enum {string}
+         */
+        SightState: "sees" | "blind" | "left";
         /**
          * @description The judged state of a monitor. Never `up` without fresh evidence.
          * @enum {string}
@@ -927,6 +1083,10 @@ export interface components {
              * @description Position of the configuration in memory.
              */
             config_revision: number;
+            /** @description Each reader of the log. */
+            consumers: components["schemas"]["ConsumerLag"][];
+            /** @description Records that no reader could read, by the topic they came from. */
+            dead_letters: components["schemas"]["DeadLetterCount"][];
             dependencies: components["schemas"]["Dependency"][];
             /**
              * Format: int64
@@ -935,7 +1095,7 @@ export interface components {
             now: number;
             /**
              * Format: int64
-             * @description Records the processor has not folded yet; null where it is not known.
+             * @description Records the processor has not written to history yet; null where it is not known.
              */
             processor_lag: number | null;
             regions: components["schemas"]["RegionSystem"][];
@@ -1062,12 +1222,17 @@ export type AlertKind = components['schemas']['AlertKind'];
 export type AlertPolicy = components['schemas']['AlertPolicy'];
 export type Assertion = components['schemas']['Assertion'];
 export type Beat = components['schemas']['Beat'];
+export type BlindReason = components['schemas']['BlindReason'];
 export type Bucket = components['schemas']['Bucket'];
 export type Cause = components['schemas']['Cause'];
 export type Check = components['schemas']['Check'];
 export type CheckPage = components['schemas']['CheckPage'];
 export type ConfigEvent = components['schemas']['ConfigEvent'];
+export type ConsumerLag = components['schemas']['ConsumerLag'];
 export type Credentials = components['schemas']['Credentials'];
+export type DeadLetter = components['schemas']['DeadLetter'];
+export type DeadLetterCount = components['schemas']['DeadLetterCount'];
+export type DeadLetterPage = components['schemas']['DeadLetterPage'];
 export type Delivery = components['schemas']['Delivery'];
 export type DeliveryState = components['schemas']['DeliveryState'];
 export type Dependency = components['schemas']['Dependency'];
@@ -1092,6 +1257,7 @@ export type Outcome = components['schemas']['Outcome'];
 export type Person = components['schemas']['Person'];
 export type Phases = components['schemas']['Phases'];
 export type ProbeSpec = components['schemas']['ProbeSpec'];
+export type Prober = components['schemas']['Prober'];
 export type Problem = components['schemas']['Problem'];
 export type Region = components['schemas']['Region'];
 export type RegionSystem = components['schemas']['RegionSystem'];
@@ -1101,6 +1267,7 @@ export type ResultsEvent = components['schemas']['ResultsEvent'];
 export type Role = components['schemas']['Role'];
 export type Session = components['schemas']['Session'];
 export type Severity = components['schemas']['Severity'];
+export type SightState = components['schemas']['SightState'];
 export type State = components['schemas']['State'];
 export type StateCounts = components['schemas']['StateCounts'];
 export type Status = components['schemas']['Status'];
@@ -2343,6 +2510,139 @@ export interface operations {
             };
             /** @description No session, or it has ended */
             401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part of the mesh that is needed does not answer; try again */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listDeadLetters: {
+        parameters: {
+            query?: {
+                /** @description The topic they came from; `monitoring-results` when absent. */
+                topic?: string;
+                /** @description How many, 1 … 200; 50 when absent. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The newest of one topic */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeadLetterPage"];
+                };
+            };
+            /** @description No session, or it has ended */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An input is wrong; `errors` names each field */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part of the mesh that is needed does not answer; try again */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    redriveDeadLetter: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The topic it came from */
+                topic: string;
+                /** @description Of the dead-letter topic */
+                partition: number;
+                /** @description In that partition */
+                offset: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is in its topic again */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeadLetter"];
+                };
+            };
+            /** @description No session, or it has ended */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role does not allow it, or the request comes from another site */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing in this workspace */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was driven again before */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An input is wrong; `errors` names each field */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };

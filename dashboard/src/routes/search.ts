@@ -48,6 +48,16 @@ export function checkIncidents(raw: Raw): IncidentSearch {
   return monitor ? { monitor } : {}
 }
 
+export interface SystemSearch {
+  /** The topic whose dead letters are looked at. */
+  letters?: string | undefined
+}
+
+export function checkSystem(raw: Raw): SystemSearch {
+  const letters = text(raw.letters)
+  return letters ? { letters } : {}
+}
+
 export interface LoginSearch {
   next?: string | undefined
 }

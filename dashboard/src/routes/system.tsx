@@ -3,15 +3,17 @@ import type { ReactNode } from 'react'
 
 import { messageOf } from '#/api/errors.ts'
 import { systemQuery } from '#/api/queries.ts'
-import type { Dependency, RegionSystem, System } from '#/api/schema.d.ts'
+import type { ConsumerLag, Dependency, System } from '#/api/schema.d.ts'
+import { DeadLettersPanel } from '#/components/DeadLettersPanel.tsx'
 import { Panel } from '#/components/Panel.tsx'
+import { RegionLine } from '#/components/RegionLine.tsx'
 import { StateGlyph } from '#/components/StateGlyph.tsx'
 import { cn } from '#/lib/cn.ts'
-import { count, duration, latency, plural } from '#/lib/format.ts'
+import { count, duration, latency } from '#/lib/format.ts'
 import { useTitle } from '#/lib/title.ts'
 
-/** The newest slot of a region older than this is worth a colour: twice the shortest interval. */
-const LATE_MS = 30_000
+/** A reader so many records behind is worth a colour: seconds of a large mesh, hours of a small one. */
+const BEHIND = 10_000
 
 /** The watcher, watched: whether the mesh itself is in step. */
 export function SystemPage() {
@@ -42,6 +44,18 @@ export function SystemPage() {
               </ul>
             )}
           </Panel>
+          <Panel title="Readers of the log">
+            {data.consumers.length === 0 ? (
+              <p className="px-4 pt-1 pb-6 text-ink-faint sm:px-6">This gateway does not know the log.</p>
+            ) : (
+              <ul className="divide-y divide-line">
+                {data.consumers.map((consumer) => (
+                  <ConsumerLine key={consumer.group} consumer={consumer} />
+                ))}
+              </ul>
+            )}
+          </Panel>
+          <DeadLettersPanel counts={data.dead_letters} />
           <Panel title="Depends on">
             <ul className="divide-y divide-line">
               {data.dependencies.map((dependency) => (
@@ -62,7 +76,7 @@ function Figures({ system }: { system: System }) {
       <Figure label="Newest judged slot" note="the region furthest behind">
         {ages.length ? `${duration(Math.max(...ages))} ago` : '–'}
       </Figure>
-      <Figure label="Waiting to be judged" note="records the processor has not folded">
+      <Figure label="Waiting to be judged" note="records not in history yet">
         {system.processor_lag == null ? '–' : count(system.processor_lag)}
       </Figure>
       <Figure
@@ -88,25 +102,23 @@ function Figure({ label, note, children }: { label: string; note: string; childr
   )
 }
 
-function RegionLine({ region }: { region: RegionSystem }) {
-  const blind =
-    region.pingers === 0 || (region.stale_monitors > 0 && region.stale_monitors === region.monitors)
-  const late = region.stale_monitors > 0 || (region.age_ms ?? 0) > LATE_MS
+const READER: Record<string, string> = {
+  processor: 'history and live state, by what is written',
+  alerter: 'verdicts and incidents',
+  'alerter-sight': 'sight of the probers',
+}
+
+function ConsumerLine({ consumer: { group, topic, lag } }: { consumer: ConsumerLag }) {
+  const behind = lag != null && lag > BEHIND
   return (
     <li className="flex flex-wrap items-center gap-x-4 gap-y-1 px-4 py-3.5 sm:px-6">
-      <StateGlyph of={blind ? 'down' : late ? 'unknown' : 'up'} size={16} />
-      <span className="font-medium">{region.region}</span>
+      <StateGlyph of={lag == null || behind ? 'unknown' : 'up'} size={16} />
+      <span className="font-medium">{group}</span>
       <span className="text-sm text-ink-faint">
-        {[
-          region.pingers != null && plural(region.pingers, 'pinger'),
-          plural(region.monitors, 'monitor'),
-          region.stale_monitors > 0 && `${count(region.stale_monitors)} without a fresh result`,
-        ]
-          .filter(Boolean)
-          .join(' · ')}
+        {READER[group] ?? 'reads'} · {topic}
       </span>
-      <span className={cn('figures ml-auto text-sm', late ? 'text-unknown-ink' : 'text-ink-soft')}>
-        {region.age_ms == null ? 'nothing judged yet' : `${duration(region.age_ms)} behind`}
+      <span className={cn('figures ml-auto text-sm', behind ? 'text-unknown-ink' : 'text-ink-soft')}>
+        {lag == null ? 'not known' : `${count(lag)} behind`}
       </span>
     </li>
   )

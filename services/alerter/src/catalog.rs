@@ -55,6 +55,15 @@ impl Catalog {
         if chosen.is_empty() { ours().filter(|channel| channel.default).cloned().collect() } else { chosen }
     }
 
+    /// Where the operator is told of the mesh itself: the default channels of the first workspace that has
+    /// some. Ids of workspaces are in the order of their creation, and the first is the mesh's own.
+    pub fn operators(&self) -> Vec<Arc<Channel>> {
+        let known = self.all();
+        let defaults = || known.iter().filter(|channel| channel.default);
+        let Some(first) = defaults().map(|channel| channel.workspace.0).min() else { return Vec::new() };
+        defaults().filter(|channel| channel.workspace.0 == first).cloned().collect()
+    }
+
     fn all(&self) -> Arc<[Arc<Channel>]> {
         Arc::clone(&self.0.channels.read().unwrap_or_else(PoisonError::into_inner))
     }

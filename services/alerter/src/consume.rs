@@ -22,6 +22,7 @@ use uuid::Uuid;
 use crate::announce::Announcement;
 use crate::catalog::Catalog;
 use crate::desk::{Decided, Desk};
+use crate::heartbeat::Pulse;
 use crate::metrics::Metrics;
 
 /// The consumer's name beside its offsets in PostgreSQL.
@@ -54,6 +55,8 @@ pub struct Judge {
     pub decided: Arc<Notify>,
     /// Told when Redis was emptied.
     pub show_all: Arc<Notify>,
+    /// Told how far judgement has come.
+    pub pulse: Pulse,
     pub verdicts: mpsc::Sender<Verdicts>,
     pub owner: Uuid,
 }
@@ -193,6 +196,9 @@ impl Loop {
         if !self.released.is_empty() || (self.last_commit.elapsed() >= COMMIT_EVERY && self.desk.is_dirty()) {
             self.commit().await?;
         }
+        // Only here: a commit that PostgreSQL holds up holds up the pulse, too.
+        self.judge.pulse.looked(self.desk.shortest_interval(), self.judge.clock.now_ms());
+        self.judge.metrics.judged_through.set(self.judge.pulse.through() / 1000);
         self.judge.metrics.states.set(i64::try_from(self.desk.len()).unwrap_or(i64::MAX));
         Ok(())
     }

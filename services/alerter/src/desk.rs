@@ -139,6 +139,14 @@ impl Desk {
         self.cases.len()
     }
 
+    /// Between checks of the busiest monitor; none without partitions or monitors.
+    pub fn shortest_interval(&self) -> Option<Millis> {
+        if self.partitions.is_empty() {
+            return None;
+        }
+        self.cases.values().filter_map(|case| case.policy.as_ref()).map(|(_, policy)| policy.interval_ms).min()
+    }
+
     /// Whether a partition lags behind the present.
     pub fn set_catching_up(&mut self, partition: i32, catching_up: bool) -> bool {
         match self.partitions.get_mut(&partition) {

@@ -1,28 +1,71 @@
-//! Lets someone else watch the watcher: a URL asked every minute while results are truly judged.
+//! Lets someone else watch the watcher: a URL asked every minute while the present is truly judged.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use egress::{Egress, HttpRequest};
-use model::{Clock, SystemClock};
+use model::{Clock, Millis};
 use secrecy::{ExposeSecret, SecretString};
 use tokio_util::sync::CancellationToken;
 
-use crate::metrics::Metrics;
+/// Checks that began so long ago are the past, whatever the reason: nothing checks, nothing arrives,
+/// we lag, or PostgreSQL holds us up.
+const SILENCE_MS: Millis = 120_000;
+/// The judging loop looks every second; one that did not for so long is stuck.
+const STUCK_MS: Millis = 30_000;
 
-const EVERY: Duration = Duration::from_mins(1);
-/// Nothing judged for so long is silence, whatever the reason.
-const SILENCE_SECONDS: i64 = 120;
+/// How far judgement has come. Cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub struct Pulse(Arc<Beats>);
 
-pub async fn beat(url: SecretString, egress: Egress, metrics: Metrics, shutdown: CancellationToken) {
+#[derive(Debug, Default)]
+struct Beats {
+    /// When the newest check that is judged and committed began.
+    through: AtomicI64,
+    /// When the loop last looked, free to go on.
+    looked: AtomicI64,
+    /// Between checks of the busiest monitor that is ours.
+    interval: AtomicI64,
+}
+
+impl Pulse {
+    /// A check that began at `started_at` is judged.
+    pub fn judged(&self, started_at: Millis, now: Millis) {
+        // A pinger's clock that is ahead must not hide a stall.
+        self.0.through.fetch_max(started_at.min(now), Ordering::Relaxed);
+    }
+
+    /// The loop is not held up. `interval` is the shortest of the monitors it judges, if it has any.
+    pub fn looked(&self, interval: Option<Millis>, now: Millis) {
+        self.0.looked.store(now, Ordering::Relaxed);
+        self.0.interval.store(interval.unwrap_or(0), Ordering::Relaxed);
+    }
+
+    /// When the newest judged check began.
+    pub fn through(&self) -> Millis {
+        self.0.through.load(Ordering::Relaxed)
+    }
+
+    /// Whether the present is judged: not the past, and not by a loop that is stuck.
+    pub fn is_alive(&self, now: Millis) -> bool {
+        let interval = self.0.interval.load(Ordering::Relaxed);
+        let silence = SILENCE_MS.max(interval.saturating_mul(2));
+        interval > 0 && now - self.through() <= silence && now - self.0.looked.load(Ordering::Relaxed) <= STUCK_MS
+    }
+}
+
+/// Asks `url` every `period` while `pulse` is alive.
+pub async fn beat(url: SecretString, period: Duration, egress: Egress, pulse: Pulse, clock: Arc<dyn Clock>, shutdown: CancellationToken) {
     loop {
         tokio::select! {
             () = shutdown.cancelled() => return,
-            () = tokio::time::sleep(EVERY) => {}
+            () = tokio::time::sleep(period) => {}
         }
-        if SystemClock.now_ms() / 1000 - metrics.last_judged.get() > SILENCE_SECONDS {
-            tracing::warn!("no result was judged lately; the heartbeat is withheld");
+        if !pulse.is_alive(clock.now_ms()) {
+            tracing::warn!("the present is not being judged; the heartbeat is withheld");
             continue;
         }
         let request = HttpRequest {
@@ -40,5 +83,40 @@ pub async fn beat(url: SecretString, egress: Egress, metrics: Metrics, shutdown:
             Ok(answer) => tracing::warn!(status = answer.status, "the heartbeat was refused"),
             Err(error) => tracing::warn!(%error, "the heartbeat did not arrive"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const T: Millis = 1_800_000_000_000;
+
+    #[test]
+    fn only_the_present_is_a_pulse() {
+        let pulse = Pulse::default();
+        assert!(!pulse.is_alive(T), "nothing was judged yet");
+        pulse.looked(Some(10_000), T);
+        pulse.judged(T - 3_600_000, T);
+        assert!(!pulse.is_alive(T), "an hour behind is not the present");
+        pulse.judged(T - 1_000, T);
+        assert!(pulse.is_alive(T));
+        pulse.looked(Some(10_000), T + 119_000);
+        assert!(pulse.is_alive(T + 119_000));
+        assert!(!pulse.is_alive(T + 119_000 + STUCK_MS + 1), "a loop that is stuck");
+        pulse.looked(Some(10_000), T + 121_000);
+        assert!(!pulse.is_alive(T + 121_000), "nothing arrives");
+        pulse.looked(Some(3_600_000), T + 3_000_000);
+        assert!(pulse.is_alive(T + 3_000_000), "monitors checked every hour are silent in between");
+        pulse.looked(None, T);
+        assert!(!pulse.is_alive(T), "an alerter without partitions judges nothing");
+    }
+
+    #[test]
+    fn a_clock_that_is_ahead_hides_no_stall() {
+        let pulse = Pulse::default();
+        pulse.judged(T + 500_000, T);
+        pulse.looked(Some(10_000), T + 200_000);
+        assert!(!pulse.is_alive(T + 200_000));
     }
 }

@@ -14,6 +14,7 @@ mod metrics;
 mod publish;
 mod sender;
 mod settings;
+mod sights;
 mod verdicts;
 
 use std::sync::Arc;
@@ -31,9 +32,11 @@ use uuid::Uuid;
 use catalog::Catalog;
 use channels::Channels;
 use consume::Judge;
+use heartbeat::Pulse;
 use metrics::Metrics;
 use sender::Sender;
 use settings::Settings;
+use sights::Sights;
 
 /// Rounds of verdicts that may wait for Redis.
 const VERDICTS: usize = 64;
@@ -58,6 +61,7 @@ pub async fn start(ctx: Context) -> Result<(), service::Error> {
     let show_all = Arc::new(Notify::new());
     let (to_verdicts, verdicts) = mpsc::channel(VERDICTS);
     let owner = Uuid::new_v4();
+    let pulse = Pulse::default();
     let shutdown = ctx.shutdown().clone();
 
     ctx.spawn("monitors", replication.run(shutdown.clone()));
@@ -92,8 +96,22 @@ pub async fn start(ctx: Context) -> Result<(), service::Error> {
         sender.run().await;
     });
     if let Some(url) = settings.heartbeat_url {
-        ctx.spawn("heartbeat", heartbeat::beat(url, egress, metrics.clone(), shutdown.clone()));
+        let beat = heartbeat::beat(url, settings.heartbeat_period, egress, pulse.clone(), Arc::clone(&clock), shutdown.clone());
+        ctx.spawn("heartbeat", beat);
     }
+    let sights = Sights {
+        ctx: ctx.clone(),
+        store: store.clone(),
+        catalog: catalog.clone(),
+        metrics: metrics.clone(),
+        clock: Arc::clone(&clock),
+        kafka: settings.kafka.clone(),
+        topic: settings.topics.probers,
+        group: format!("{}-sight", settings.group),
+        decided: Arc::clone(&decided),
+        owner,
+    };
+    ctx.spawn("sights", sights.run());
     let judge = Judge {
         ctx: ctx.clone(),
         store,
@@ -106,6 +124,7 @@ pub async fn start(ctx: Context) -> Result<(), service::Error> {
         group: settings.group,
         decided,
         show_all,
+        pulse,
         verdicts: to_verdicts,
         owner,
     };

@@ -1,6 +1,6 @@
 //! What the alerter tells of itself.
 
-use prometheus::{Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry};
+use prometheus::{Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
 
 /// Cheap to clone. Labels are bounded: kinds, outcomes, channel kinds.
 #[derive(Clone)]
@@ -19,6 +19,10 @@ pub struct Metrics {
     pub states: IntGauge,
     /// When the newest result was judged, Unix seconds.
     pub last_judged: IntGauge,
+    /// When the newest judged check began, Unix seconds.
+    pub judged_through: IntGauge,
+    /// Blind regions, by region; only at the alerter that watches them.
+    pub blind: IntGaugeVec,
     /// From a transition to its message, by channel kind.
     pub delivered_after: HistogramVec,
     /// Attempts by channel kind and outcome.
@@ -49,6 +53,8 @@ impl Metrics {
             fenced: IntCounter::new("upmesh_alerter_fenced_total", "Partitions whose commit was refused: another alerter has them.")?,
             states: IntGauge::new("upmesh_alerter_states", "Monitors with a state in memory.")?,
             last_judged: IntGauge::new("upmesh_alerter_last_judged_timestamp_seconds", "When a result was last judged.")?,
+            judged_through: IntGauge::new("upmesh_alerter_judged_through_timestamp_seconds", "When the newest judged check began.")?,
+            blind: IntGaugeVec::new(Opts::new("upmesh_alerter_region_blind", "1 while a prober of the region is blind."), &["region"])?,
             delivered_after: HistogramVec::new(
                 seconds("upmesh_alerter_delivered_after_seconds", "From a transition to its message.").buckets(delays),
                 &["channel"],
@@ -66,6 +72,8 @@ impl Metrics {
         registry.register(Box::new(metrics.fenced.clone()))?;
         registry.register(Box::new(metrics.states.clone()))?;
         registry.register(Box::new(metrics.last_judged.clone()))?;
+        registry.register(Box::new(metrics.judged_through.clone()))?;
+        registry.register(Box::new(metrics.blind.clone()))?;
         registry.register(Box::new(metrics.delivered_after.clone()))?;
         registry.register(Box::new(metrics.attempts.clone()))?;
         registry.register(Box::new(metrics.deliveries_waiting.clone()))?;

@@ -1,5 +1,7 @@
 //! Settings of the alerter, read once.
 
+use std::time::Duration;
+
 use cache::CacheConfig;
 use directory::ClientConfig;
 use egress::EgressConfig;
@@ -26,6 +28,7 @@ pub struct Settings {
     pub slack_api_url: String,
     /// Asked once a minute while results are truly being judged.
     pub heartbeat_url: Option<SecretString>,
+    pub heartbeat_period: Duration,
 }
 
 impl Settings {
@@ -41,6 +44,7 @@ impl Settings {
         let public_url = env.or("PUBLIC_URL", "http://127.0.0.1:8080".to_owned());
         let slack_api_url = env.or("SLACK_API_URL", "https://slack.com/api".to_owned());
         let heartbeat_url = env.secret_optional("HEARTBEAT_URL");
+        let heartbeat_ms = env.or("HEARTBEAT_PERIOD_MS", 60_000_u64);
         env.check()?;
         let topic_prefix = topic_prefix?;
         Ok(Self {
@@ -55,6 +59,7 @@ impl Settings {
             public_url: public_url?,
             slack_api_url: slack_api_url?,
             heartbeat_url: heartbeat_url?,
+            heartbeat_period: Duration::from_millis(heartbeat_ms?.max(100)),
         })
     }
 }

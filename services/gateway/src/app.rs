@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::auth::{LoginLimit, Sessions};
 use crate::live::{Catalog, Flights};
+use crate::mesh::Log;
 use crate::settings::Settings;
 use crate::stream::Hub;
 
@@ -31,6 +32,7 @@ pub(crate) struct Parts {
     pub pages: Flights,
     pub singles: Flights,
     pub hub: Hub,
+    pub log: Option<Log>,
     pub logins: LoginLimit,
     pub shutdown: CancellationToken,
     pub public_origin: String,
@@ -55,7 +57,7 @@ impl App {
         &self.0.store
     }
 
-    /// PostgreSQL itself, for the one thing the gateway writes: the wish to acknowledge an incident.
+    /// PostgreSQL itself, for the little the gateway writes: wishes to acknowledge, and redrives.
     pub(crate) fn primary(&self) -> &Store {
         &self.0.primary
     }
@@ -94,6 +96,11 @@ impl App {
 
     pub(crate) fn hub(&self) -> &Hub {
         &self.0.hub
+    }
+
+    /// The log; none where `KAFKA_BROKERS` is not set.
+    pub(crate) fn log(&self) -> Option<&Log> {
+        self.0.log.as_ref()
     }
 
     pub(crate) fn logins(&self) -> &LoginLimit {

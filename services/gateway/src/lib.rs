@@ -10,6 +10,7 @@ mod error;
 mod history;
 mod input;
 mod live;
+mod mesh;
 pub mod openapi;
 mod routes;
 mod settings;

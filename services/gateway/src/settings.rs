@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use cache::CacheConfig;
 use directory::ClientConfig;
+use kafka::KafkaConfig;
 use secrecy::SecretString;
 use service::{ConfigError, Env};
 use url::Url;
@@ -22,6 +23,9 @@ pub(crate) struct Settings {
     pub public_url: Url,
     /// How many of our own proxies stand before us.
     pub trusted_proxies: usize,
+    /// For the readers' lag and dead letters; without it the gateway knows neither.
+    pub kafka: Option<KafkaConfig>,
+    pub topic_prefix: String,
 }
 
 impl Settings {
@@ -34,6 +38,8 @@ impl Settings {
         let retention_days = env.or("CHECK_RETENTION_DAYS", 30_u32);
         let public_url = env.or("PUBLIC_URL", "http://127.0.0.1:8080".to_owned()).and_then(|text| public_url(env, &text));
         let trusted_proxies = env.or("TRUSTED_PROXIES", 0_usize);
+        let kafka = env.get("KAFKA_BROKERS").is_some().then(|| settings::kafka(env, "gateway")).transpose();
+        let topic_prefix = settings::topic_prefix(env);
         env.check()?;
         let database = database?;
         Ok(Self {
@@ -45,6 +51,8 @@ impl Settings {
             retention_days: retention_days?,
             public_url: public_url?,
             trusted_proxies: trusted_proxies?,
+            kafka: kafka?,
+            topic_prefix: topic_prefix?,
         })
     }
 }

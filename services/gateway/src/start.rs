@@ -19,6 +19,7 @@ use utoipa::OpenApi as _;
 use crate::app::{App, Parts, origin_of};
 use crate::auth::{LoginLimit, Sessions, refuse_cross_site};
 use crate::live::{Catalog, Flights, follow_configuration, refresh_states};
+use crate::mesh::Log;
 use crate::settings::Settings;
 use crate::stream::{Hub, follow_updates};
 use crate::{openapi, routes, web};
@@ -70,6 +71,7 @@ fn assemble(ctx: &Context, settings: &Settings) -> Result<(App, Replication), Er
         store: open(&settings.replica, READ_CONNECTIONS)?,
         primary: open(&settings.database, WRITE_CONNECTIONS)?,
         retention_days: settings.retention_days,
+        log: settings.kafka.clone().map(|kafka| Log::new(kafka, &settings.topic_prefix)).transpose()?,
         hub: Hub::new(ctx.metrics(), first_event)?,
         catalog: Catalog::default(),
         pages: Flights::pages(),

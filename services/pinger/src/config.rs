@@ -12,6 +12,7 @@ use model::Region;
 use service::{ConfigError, Env};
 
 use crate::check::Confirm;
+use crate::sight::{Canary, parse};
 
 /// Everything the pinger can be told.
 #[derive(Debug, Clone)]
@@ -33,8 +34,8 @@ pub struct Config {
     pub spool_dir: PathBuf,
     /// The most the spool may hold.
     pub spool_bytes: u64,
-    /// `host:port` each; if all fail, the results of this pinger are suspect.
-    pub canaries: Vec<String>,
+    /// What should always answer; if none does, this pinger is blind.
+    pub canaries: Vec<Canary>,
 }
 
 impl Config {
@@ -52,7 +53,12 @@ impl Config {
         let lease_ms = env.or("LEASE_MS", 6000_u64);
         let spool_dir = env.or("SPOOL_DIR", format!("{}/spool", env.get("DATA_DIR").unwrap_or(".upmesh")));
         let spool_mb = env.or("SPOOL_MB", 512_u64);
-        let canaries = env.list::<String>("CANARY_TARGETS");
+        let canaries = env.list::<String>("CANARIES").and_then(|list| {
+            let parsed: Result<Vec<Canary>, String> = list.iter().map(|one| parse(one)).collect();
+            parsed.map_err(|problem| {
+                env.reject("CANARIES", problem, Some("one.one.one.one:53,dns.google:53,https://www.gstatic.com/generate_204"))
+            })
+        });
         let region = region.and_then(|name| name.parse::<Region>().map_err(|error| env.reject("REGION", error, Some("local"))));
         env.check()?;
 

@@ -20,12 +20,12 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::canary::Suspicion;
 use crate::check::Confirm;
 use crate::metrics::Metrics;
 use crate::probe::Prober;
 use crate::progress::Progress;
 use crate::report::Reporter;
+use crate::sight::Sight;
 use crate::source::Source;
 use admission::Admission;
 use table::{Table, Update};
@@ -61,7 +61,7 @@ pub struct Tools {
     pub confirm: Confirm,
     pub metrics: Metrics,
     pub clock: Arc<dyn Clock>,
-    pub suspicion: Suspicion,
+    pub sight: Sight,
 }
 
 /// A check that ended.

@@ -4,7 +4,6 @@
 //! target, `report` and `spool` bring results to Kafka, `progress` remembers how far all of it came.
 
 mod assertions;
-mod canary;
 mod check;
 mod config;
 mod engine;
@@ -14,9 +13,11 @@ mod probe;
 mod progress;
 mod report;
 mod shards;
+mod sight;
 mod source;
 mod spool;
 mod start;
+mod status;
 
 pub use config::Config;
 pub use once::{OnceOptions, check_once};

@@ -30,7 +30,7 @@ pub struct Metrics {
     pub spool_evicted: IntCounter,
     pub spool_corrupt: IntCounter,
     pub clock_steps: IntCounter,
-    pub suspect: IntGauge,
+    pub blind: IntGauge,
 }
 
 impl Metrics {
@@ -68,7 +68,7 @@ impl Metrics {
             spool_evicted: counter("upmesh_pinger_spool_evicted_total", "Results given up from a full spool.")?,
             spool_corrupt: counter("upmesh_pinger_spool_corrupt_total", "Records of the spool that could not be read back.")?,
             clock_steps: counter("upmesh_pinger_clock_steps_total", "Steps of the wall clock that were followed.")?,
-            suspect: gauge("upmesh_pinger_suspect", "1 while all canaries fail and results are marked suspect.")?,
+            blind: gauge("upmesh_pinger_blind", "1 while this pinger sees nothing and its failures are unknown.")?,
         })
     }
 }

@@ -7,7 +7,7 @@ use egress::{Egress, EgressConfig, EgressError};
 use model::{MonitorSpec, SystemClock};
 
 use crate::assertions::Compiled;
-use crate::check::{Confirm, check};
+use crate::check::{Checked, Confirm, check};
 use crate::probe::{Attempt, Pings, Prober};
 
 /// How [`check_once`] dials.
@@ -24,5 +24,6 @@ pub async fn check_once(spec: &MonitorSpec, options: &OnceOptions) -> Result<(At
     let prober = Prober { egress: Egress::new(&options.egress)?, pings: Arc::new(Pings::default()), clock: Arc::new(SystemClock) };
     let confirm = if options.confirm { Confirm::default() } else { Confirm { pause: None } };
     let room = Duration::from_millis(u64::from(spec.timeout_ms)) * 2 + Duration::from_secs(1);
-    Ok(check(&prober, spec, &Compiled::new(&spec.assertions), confirm, room).await)
+    let Checked { attempt, attempts, .. } = check(&prober, None, spec, &Compiled::new(&spec.assertions), confirm, room).await;
+    Ok((attempt, attempts))
 }

@@ -88,6 +88,12 @@ impl Attempt {
         Self::failed(Outcome::Unknown, cause, detail, Phases::default())
     }
 
+    /// A failure that may be ours: it says nothing about the target.
+    pub(crate) fn doubted(self) -> Self {
+        let said = self.detail.or_else(|| self.cause.map(|cause| cause.to_string())).unwrap_or_default();
+        Self::unknown(Cause::LocalNetwork, format!("this prober is blind; the check ended with: {said}"))
+    }
+
     fn down(cause: Cause, detail: String, timings: Timings) -> Self {
         Self::failed(Outcome::Down, cause, detail, phases(timings))
     }

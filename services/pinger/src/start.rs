@@ -13,7 +13,6 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::canary::{Suspicion, watch};
 use crate::config::Config;
 use crate::engine::{Engine, Limits, Tools};
 use crate::metrics::Metrics;
@@ -21,8 +20,10 @@ use crate::probe::{Pings, Prober};
 use crate::progress::Progress;
 use crate::report::Reporter;
 use crate::shards::Shards;
+use crate::sight::Sight;
 use crate::source::Live;
 use crate::spool::{Sender, Spool};
+use crate::status::Announcer;
 
 /// Starts the pinger in `ctx` and returns once its tasks run. It is ready when its monitors are loaded
 /// and its shards settled.
@@ -48,18 +49,31 @@ pub async fn start(ctx: Context) -> Result<(), Error> {
     };
     let (spool, spooler) = Spool::open(&config.spool_dir, config.spool_bytes, sender, Arc::clone(&progress), metrics.clone())
         .map_err(|error| Error::msg(format!("SPOOL_DIR {}: {error}", config.spool_dir.display())))?;
-    let (reporter, acks) = Reporter::new(&config.topics.results, producer, spool, Arc::clone(&progress), metrics.clone());
+    let (reporter, acks) = Reporter::new(&config.topics.results, producer.clone(), spool, Arc::clone(&progress), metrics.clone());
 
-    let suspicion = Suspicion::default();
+    if config.canaries.len() == 1 {
+        tracing::warn!("a single canary cannot be told from our own network: name at least three in CANARIES");
+    }
+    let sight = Sight::new(egress.clone(), config.canaries, Arc::clone(&clock), metrics.clone());
+    let announcer = Announcer {
+        producer,
+        topic: config.topics.probers.as_str().into(),
+        cache: cache.clone(),
+        region: config.region.clone(),
+        pinger: pinger.clone(),
+        sight: sight.clone(),
+        metrics: metrics.clone(),
+        clock: Arc::clone(&clock),
+    };
     let tools = Tools {
-        prober: Prober { egress: egress.clone(), pings: Arc::new(Pings::default()), clock: Arc::clone(&clock) },
+        prober: Prober { egress, pings: Arc::new(Pings::default()), clock: Arc::clone(&clock) },
         reporter,
         region: config.region.clone(),
         pinger: pinger.clone(),
         confirm: config.confirm,
-        metrics: metrics.clone(),
+        metrics,
         clock: Arc::clone(&clock),
-        suspicion: suspicion.clone(),
+        sight: sight.clone(),
     };
     let limits = Limits { concurrency: config.concurrency, host_concurrency: config.host_concurrency };
     let (engine, missed) = Engine::new(tools, Arc::clone(&progress), limits);
@@ -72,7 +86,8 @@ pub async fn start(ctx: Context) -> Result<(), Error> {
 
     ctx.spawn("monitors", replication.run(stop.clone()));
     ctx.spawn("monitor-changes", look_when_told(changes, directory.clone(), stop.clone()));
-    ctx.spawn("canaries", watch(config.canaries, egress, suspicion, metrics, stop.clone()));
+    ctx.spawn("sight", sight.watch(checked.clone()));
+    ctx.spawn("status", announcer.run(checked.clone()));
     ctx.spawn("spool", spooler.run(acked.clone()));
     ctx.spawn("acks", {
         let checked = checked.clone();

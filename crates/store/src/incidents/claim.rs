@@ -38,6 +38,11 @@ pub struct ClaimedDelivery {
     pub regions: Vec<String>,
     pub acknowledged_by: Option<String>,
     pub note: Option<String>,
+    /// The region whose probers this is about, and the slots that became unknown: a notice about ourselves.
+    pub sight: Option<(String, i64)>,
+    /// Incidents of the monitor that were over before anything of them was sent: how many, how long in all.
+    pub earlier_times: i32,
+    pub earlier_ms: Millis,
     /// Where the incident's first message is, on channels that say so.
     pub parent_channel: Option<String>,
     pub parent_ts: Option<String>,
@@ -58,6 +63,7 @@ impl Store {
         let lease_until = from_millis(now.saturating_add(i64::try_from(lease.as_millis()).unwrap_or(i64::MAX)));
         let mut tx = self.begin().await?;
         fold_what_is_over(&mut tx, now).await?;
+        fold_earlier_incidents(&mut tx, now).await?;
         let claimed = sqlx::query_scalar!(
             r#"UPDATE deliveries SET owner = $2, lease_until = $3, attempts = attempts + 1,
                    doubtful = doubtful OR state = 'sending', state = 'sending'
@@ -92,13 +98,21 @@ impl Store {
         .execute(&mut *tx)
         .await?;
         let rows = sqlx::query!(
-            r#"SELECT d.id, d.alert_id, d.channel_id, d.kind, d.sequence, d.attempts, d.doubtful, d.tells_opening, d.created_at,
-                   a.at, a.traceparent, i.id AS incident, i.monitor_id, i.workspace_id, i.monitor_name, i.target, i.opened_at,
-                   i.resolved_at, i.cause, i.detail, i.regions, i.acknowledged_by, i.note,
+            r#"SELECT d.id, COALESCE(d.alert_id, d.notice_id) AS "alert_id!", d.channel_id, d.kind, d.sequence, d.attempts, d.doubtful,
+                   d.tells_opening, d.created_at, d.earlier_times, d.earlier_ms,
+                   COALESCE(a.at, n.at) AS "at!", a.traceparent AS "traceparent?", d.incident_id AS incident,
+                   COALESCE(i.monitor_id, '00000000-0000-0000-0000-000000000000') AS "monitor_id!",
+                   COALESCE(i.workspace_id, n.workspace_id) AS "workspace_id!",
+                   COALESCE(i.monitor_name, n.region) AS "monitor_name!", COALESCE(i.target, n.region) AS "target!",
+                   COALESCE(i.opened_at, n.since) AS "opened_at!", COALESCE(i.resolved_at, n.until) AS "resolved_at?",
+                   COALESCE(i.cause, n.reason) AS "cause?", i.detail AS "detail?", COALESCE(i.regions, ARRAY[n.region]) AS "regions!",
+                   i.acknowledged_by AS "acknowledged_by?", i.note AS "note?",
+                   n.region AS "region?", n.slots_unknown AS "slots_unknown?",
                    parent.message_channel AS "parent_channel?", parent.message_ts AS "parent_ts?"
                FROM deliveries d
-               JOIN alerts a ON a.id = d.alert_id
-               JOIN incidents i ON i.id = d.incident_id
+               LEFT JOIN alerts a ON a.id = d.alert_id
+               LEFT JOIN incidents i ON i.id = a.incident_id
+               LEFT JOIN notices n ON n.id = d.notice_id
                LEFT JOIN LATERAL (
                    SELECT p.message_channel, p.message_ts FROM deliveries p
                    WHERE p.incident_id = d.incident_id AND p.channel_id = d.channel_id AND p.state = 'sent' AND p.message_ts IS NOT NULL
@@ -135,6 +149,9 @@ impl Store {
                 regions: row.regions,
                 acknowledged_by: row.acknowledged_by,
                 note: row.note,
+                sight: row.region.zip(row.slots_unknown),
+                earlier_times: row.earlier_times,
+                earlier_ms: row.earlier_ms,
                 parent_channel: row.parent_channel,
                 parent_ts: row.parent_ts,
             })
@@ -155,6 +172,39 @@ async fn fold_what_is_over(tx: &mut Transaction<'_, Postgres>, now: Millis) -> R
            folded AS (
                UPDATE deliveries SET state = 'folded', due_at = $1 FROM over WHERE deliveries.id = over.id RETURNING over.by, kind)
            UPDATE deliveries SET tells_opening = true WHERE id IN (SELECT by FROM folded WHERE kind = 'opened')"#,
+        from_millis(now),
+    )
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+/// Incidents of a monitor that were over before anything of them was sent (an outage of ours or of the
+/// channel) are told by the monitor's next message: how many, and how long in all.
+async fn fold_earlier_incidents(tx: &mut Transaction<'_, Postgres>, now: Millis) -> Result<(), StoreError> {
+    sqlx::query!(
+        r#"WITH whole AS (
+               SELECT d.id, i.monitor_id, d.channel_id FROM deliveries d
+               JOIN alerts a ON a.id = d.alert_id JOIN incidents i ON i.id = a.incident_id
+               WHERE d.kind = 'resolved' AND d.state = 'pending' AND d.tells_opening AND NOT d.doubtful
+                 AND d.held_partition IS NULL AND i.note IS NULL),
+           waiting AS (
+               SELECT d.id, d.kind, d.tells_opening, d.doubtful, d.earlier_times, d.earlier_ms, d.channel_id, i.monitor_id, i.opened_at,
+                   i.note, (extract(epoch FROM i.resolved_at - i.opened_at) * 1000)::bigint AS ms
+               FROM deliveries d JOIN alerts a ON a.id = d.alert_id JOIN incidents i ON i.id = a.incident_id
+               WHERE d.state = 'pending' AND d.held_partition IS NULL AND (d.kind = 'opened' OR (d.kind = 'resolved' AND d.tells_opening))
+                 AND EXISTS (SELECT 1 FROM whole WHERE whole.monitor_id = i.monitor_id AND whole.channel_id = d.channel_id AND whole.id <> d.id)
+               LIMIT 1000 FOR UPDATE OF d SKIP LOCKED),
+           ranked AS (
+               SELECT *, first_value(id) OVER (PARTITION BY monitor_id, channel_id ORDER BY opened_at DESC, kind) AS last FROM waiting),
+           folded AS (
+               UPDATE deliveries SET state = 'folded', due_at = $1 FROM ranked
+               WHERE deliveries.id = ranked.id AND ranked.id <> ranked.last
+                 AND ranked.kind = 'resolved' AND ranked.tells_opening AND NOT ranked.doubtful AND ranked.note IS NULL
+               RETURNING ranked.last, ranked.earlier_times + 1 AS times, ranked.earlier_ms + COALESCE(ranked.ms, 0) AS ms),
+           sums AS (SELECT last, sum(times)::int AS times, sum(ms)::bigint AS ms FROM folded GROUP BY last)
+           UPDATE deliveries SET earlier_times = deliveries.earlier_times + sums.times, earlier_ms = deliveries.earlier_ms + sums.ms
+           FROM sums WHERE deliveries.id = sums.last"#,
         from_millis(now),
     )
     .execute(&mut **tx)

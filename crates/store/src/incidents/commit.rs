@@ -102,7 +102,7 @@ impl Store {
     /// commit twice is the same as once.
     pub async fn commit_alerting(&self, commit: &AlertingCommit<'_>) -> Result<Committed, StoreError> {
         let mut tx = self.begin().await?;
-        let fenced = fence(&mut tx, commit).await?;
+        let fenced = fence(&mut tx, commit.consumer, commit.topic, commit.owner, &commit.offsets, commit.now).await?;
         if !fenced.is_empty() {
             tx.rollback().await?;
             return Ok(Committed::Fenced(fenced));
@@ -128,23 +128,30 @@ impl Store {
 }
 
 /// Moves the offsets, where they are still ours; returns the partitions that are not.
-async fn fence(tx: &mut Transaction<'_, Postgres>, commit: &AlertingCommit<'_>) -> Result<Vec<i32>, StoreError> {
-    let partitions: Vec<i32> = commit.offsets.iter().map(|row| row.partition).collect();
-    let epochs: Vec<i64> = commit.offsets.iter().map(|row| row.epoch).collect();
-    let next: Vec<i64> = commit.offsets.iter().map(|row| row.next_offset).collect();
+pub(crate) async fn fence(
+    tx: &mut Transaction<'_, Postgres>,
+    consumer: &str,
+    topic: &str,
+    owner: Uuid,
+    offsets: &[OffsetRow],
+    now: Millis,
+) -> Result<Vec<i32>, StoreError> {
+    let partitions: Vec<i32> = offsets.iter().map(|row| row.partition).collect();
+    let epochs: Vec<i64> = offsets.iter().map(|row| row.epoch).collect();
+    let next: Vec<i64> = offsets.iter().map(|row| row.next_offset).collect();
     let moved = sqlx::query_scalar!(
         r#"UPDATE consumer_offsets AS known SET next_offset = wanted.next_offset, updated_at = $7
            FROM UNNEST($3::int[], $4::bigint[], $5::bigint[]) AS wanted (partition, epoch, next_offset)
            WHERE known.consumer = $1 AND known.topic = $2 AND known.partition = wanted.partition
              AND known.epoch = wanted.epoch AND known.owner = $6
            RETURNING known.partition"#,
-        commit.consumer,
-        commit.topic,
+        consumer,
+        topic,
         &partitions,
         &epochs,
         &next,
-        commit.owner,
-        from_millis(commit.now),
+        owner,
+        from_millis(now),
     )
     .fetch_all(&mut **tx)
     .await?;

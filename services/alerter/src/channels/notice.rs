@@ -10,6 +10,9 @@ pub enum NoticeKind {
     Down,
     Acknowledged,
     Recovered,
+    /// The probers of a region see nothing: about ourselves, not about a monitor.
+    Blind,
+    Sees,
 }
 
 /// One alert in words.
@@ -33,6 +36,11 @@ pub struct Notice {
     pub acknowledged_by: Option<String>,
     /// Why it ended without a recovery.
     pub note: Option<String>,
+    /// Slots that became unknown in a blindness.
+    pub slots_unknown: i64,
+    /// Earlier incidents that nothing was told of: how many, and how long in all.
+    pub earlier_times: i32,
+    pub earlier_ms: Millis,
     /// The beginning was never delivered, or nobody knows: tell it too.
     pub tells_opening: bool,
     /// An earlier attempt may have arrived.
@@ -46,10 +54,12 @@ impl Notice {
     /// The words of a claimed delivery.
     pub fn of(delivery: &ClaimedDelivery) -> Self {
         Self {
-            kind: match delivery.kind.as_str() {
-                "resolved" => NoticeKind::Recovered,
-                "acknowledged" => NoticeKind::Acknowledged,
-                _ => NoticeKind::Down,
+            kind: match (delivery.kind.as_str(), delivery.sight.is_some()) {
+                ("resolved", true) => NoticeKind::Sees,
+                (_, true) => NoticeKind::Blind,
+                ("resolved", false) => NoticeKind::Recovered,
+                ("acknowledged", false) => NoticeKind::Acknowledged,
+                (_, false) => NoticeKind::Down,
             },
             alert: delivery.alert,
             incident: delivery.incident,
@@ -65,11 +75,31 @@ impl Notice {
             until: delivery.resolved_at,
             acknowledged_by: delivery.acknowledged_by.clone(),
             note: delivery.note.clone(),
+            slots_unknown: delivery.sight.as_ref().map_or(0, |(_, slots)| *slots),
+            earlier_times: delivery.earlier_times,
+            earlier_ms: delivery.earlier_ms,
             tells_opening: delivery.tells_opening,
             doubtful: delivery.doubtful,
             created_at: delivery.created_at,
             parent: delivery.parent_channel.clone().zip(delivery.parent_ts.clone()),
         }
+    }
+
+    /// About ourselves.
+    pub fn is_sight(&self) -> bool {
+        matches!(self.kind, NoticeKind::Blind | NoticeKind::Sees)
+    }
+
+    /// `Was down 3 times, 12 min in all`, where nothing was told of the earlier ones.
+    pub fn history(&self) -> Option<String> {
+        if self.earlier_times == 0 {
+            return None;
+        }
+        let times = |n: i32| if n == 1 { "once".to_owned() } else { format!("{n} times") };
+        Some(match self.duration_ms() {
+            Some(last) => format!("Was down {}, {} in all", times(self.earlier_times + 1), duration_words(self.earlier_ms + last)),
+            None => format!("Was down {} before, {} in all", times(self.earlier_times), duration_words(self.earlier_ms)),
+        })
     }
 
     /// How long it was down, once that is known.
@@ -95,6 +125,10 @@ pub fn cause_words(cause: &str) -> &str {
         "latency" => "too slow",
         "certificate_expiry" => "certificate expires soon",
         "packet_loss" => "no echo reply",
+        // Of a blindness.
+        "network" => "neither the canaries nor other targets can be reached from there",
+        "resolver" => "its resolver does not answer",
+        "resources" => "it is out of file descriptors, ports or memory",
         other => other,
     }
 }

@@ -48,10 +48,12 @@ impl Blocks {
 
     /// One message for many alerts: a storm must not take a minute to be told.
     pub fn group(&self, notices: &[Notice]) -> SlackMessageContent {
-        let down = notices.iter().filter(|notice| notice.kind == NoticeKind::Down).count();
-        let recovered = notices.iter().filter(|notice| notice.kind == NoticeKind::Recovered).count();
+        let of = |kind: NoticeKind| notices.iter().filter(|notice| notice.kind == kind).count();
+        let (down, recovered) = (of(NoticeKind::Down), of(NoticeKind::Recovered));
+        let (blind, sees) = (of(NoticeKind::Blind), of(NoticeKind::Sees));
         let mut parts = Vec::new();
-        for (count, word) in [(down, "down"), (recovered, "recovered"), (notices.len() - down - recovered, "acknowledged")] {
+        let counts = [(down, "down"), (recovered, "recovered"), (of(NoticeKind::Acknowledged), "acknowledged")];
+        for (count, word) in counts.into_iter().chain([(blind, "regions blind"), (sees, "regions see again")]) {
             if count > 0 {
                 parts.push(format!("{count} {word}"));
             }
@@ -78,6 +80,15 @@ impl Blocks {
 
     fn fields(&self, notice: &Notice) -> Vec<SlackBlockText> {
         let field = |name: &str, value: String| markdown(clip(format!("*{name}*\n{value}"), FIELD));
+        if notice.is_sight() {
+            let mut fields = vec![field("Region", escape(&notice.target, 300)), field("Blind since", instant(notice.since))];
+            if let (Some(until), Some(duration)) = (notice.until, notice.duration_ms()) {
+                fields.push(field("Sees since", instant(until)));
+                fields.push(field("Was blind for", duration_words(duration)));
+                fields.push(field("Slots unknown", notice.slots_unknown.to_string()));
+            }
+            return fields;
+        }
         let link = format!("<{}/monitors/{}|{}>", self.public_url, notice.monitor, escape(&notice.name, 300));
         let mut fields = vec![field("Monitor", link), field("Target", code(&notice.target, 1500))];
         if !notice.regions.is_empty() {
@@ -94,10 +105,14 @@ impl Blocks {
     fn context(&self, notice: &Notice) -> String {
         let id = notice.incident.to_string();
         let short = id.get(..8).unwrap_or(&id);
-        let mut parts = vec![
-            format!("<{}/incidents?incident={id}|Incident {short}>", self.public_url),
-            format!("<{}/monitors/{}|Open in Upmesh>", self.public_url, notice.monitor),
-        ];
+        let mut parts = if notice.is_sight() {
+            vec![format!("<{}/system|The mesh in Upmesh>", self.public_url)]
+        } else {
+            vec![
+                format!("<{}/incidents?incident={id}|Incident {short}>", self.public_url),
+                format!("<{}/monitors/{}|Open in Upmesh>", self.public_url, notice.monitor),
+            ]
+        };
         if notice.doubtful {
             parts.push("sent again: the first attempt was not answered, so this may be a repeat".to_owned());
         }
@@ -108,10 +123,16 @@ impl Blocks {
         let mark = match notice.kind {
             NoticeKind::Down => "🔴",
             NoticeKind::Acknowledged => "👀",
-            NoticeKind::Recovered => "🟢",
+            NoticeKind::Recovered | NoticeKind::Sees => "🟢",
+            NoticeKind::Blind => "🟠",
         };
+        if notice.is_sight() {
+            return format!("{mark} <{}/system|{}>", self.public_url, sight_words(notice));
+        }
         let about = match (notice.kind, notice.duration_ms()) {
-            (NoticeKind::Recovered, Some(duration)) => format!("was down for {}", duration_words(duration)),
+            (NoticeKind::Recovered, Some(duration)) => {
+                notice.history().unwrap_or_else(|| format!("was down for {}", duration_words(duration)))
+            }
             _ => notice.cause.as_deref().map_or_else(String::new, |cause| escape(cause_words(cause), 100)),
         };
         // The first copy may have been a message of its own, so the line says it, as a single message does.
@@ -120,14 +141,32 @@ impl Blocks {
     }
 }
 
+/// What happened to the sight of a region.
+fn sight_words(notice: &Notice) -> String {
+    let region = escape(&notice.target, 40);
+    match (notice.kind, notice.duration_ms()) {
+        (NoticeKind::Sees, Some(duration)) if notice.tells_opening => {
+            format!("Prober in region {region} was blind for {}", duration_words(duration))
+        }
+        (NoticeKind::Sees, Some(duration)) => format!("Prober in region {region} sees again after {}", duration_words(duration)),
+        _ => format!("Prober in region {region} is blind"),
+    }
+}
+
 /// The header, and the first words of the notification.
 fn title(notice: &Notice, max: usize) -> String {
+    if notice.is_sight() {
+        return format!("{} {}", if notice.kind == NoticeKind::Blind { "🟠" } else { "🟢" }, sight_words(notice));
+    }
     let (mark, word) = match (notice.kind, notice.note.as_deref()) {
         (NoticeKind::Down, _) => ("🔴", "Down"),
         (NoticeKind::Acknowledged, _) => ("👀", "Acknowledged"),
         (NoticeKind::Recovered, Some("paused")) => ("⚪", "Paused"),
         (NoticeKind::Recovered, Some("deleted")) => ("⚪", "Deleted"),
-        (NoticeKind::Recovered, _) => ("🟢", if notice.tells_opening { "Was down" } else { "Recovered" }),
+        // The other two are named above.
+        (NoticeKind::Recovered | NoticeKind::Blind | NoticeKind::Sees, _) => {
+            ("🟢", if notice.tells_opening { "Was down" } else { "Recovered" })
+        }
     };
     let tail = match notice.duration_ms() {
         Some(duration) if notice.tells_opening => format!(" for {}", duration_words(duration)),
@@ -143,21 +182,33 @@ fn said(notice: &Notice) -> Option<String> {
     if notice.kind == NoticeKind::Acknowledged {
         return notice.acknowledged_by.as_deref().map(|who| format!("*Acknowledged by* {}", escape(who, 300)));
     }
+    if notice.is_sight() {
+        let since = chrono::DateTime::from_timestamp(notice.since.div_euclid(1000), 0).unwrap_or_default().format("%H:%M:%S UTC");
+        let why = notice.cause.as_deref().map_or("", cause_words);
+        return Some(match notice.kind {
+            NoticeKind::Blind => format!("Blind since {since}: {why}. What it does not reach is unknown, not down, until it sees again."),
+            _ => format!("Was blind since {since}: {why}. {} slots are unknown.", notice.slots_unknown),
+        });
+    }
     let cause = notice.cause.as_deref().map(|cause| escape(cause_words(cause), 200));
     let detail = notice.detail.as_deref().filter(|detail| !detail.is_empty()).map(|detail| code(detail, 1000));
-    match (cause, detail) {
+    let why = match (cause, detail) {
         (Some(cause), Some(detail)) => Some(format!("*Cause* {cause}: {detail}")),
         (Some(cause), None) => Some(format!("*Cause* {cause}")),
         (None, Some(detail)) => Some(format!("*Cause* {detail}")),
         (None, None) => None,
+    };
+    match (notice.history(), why) {
+        (Some(history), Some(why)) => Some(format!("{history}. {why}")),
+        (history, why) => history.or(why),
     }
 }
 
 fn colour(notice: &Notice) -> &'static str {
     match notice.kind {
         NoticeKind::Down => DOWN,
-        NoticeKind::Acknowledged => SEEN,
-        NoticeKind::Recovered => RECOVERED,
+        NoticeKind::Acknowledged | NoticeKind::Blind => SEEN,
+        NoticeKind::Recovered | NoticeKind::Sees => RECOVERED,
     }
 }
 

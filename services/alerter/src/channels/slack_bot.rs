@@ -76,13 +76,13 @@ async fn single(channels: &Channels, session: &Session<'_>, place: &Place<'_>, n
     }
     // Where the beginning was never confirmed, it may still be there.
     let mut parent = notice.parent.clone();
-    if parent.is_none() && notice.tells_opening && notice.kind == NoticeKind::Recovered {
+    if parent.is_none() && notice.tells_opening && matches!(notice.kind, NoticeKind::Recovered | NoticeKind::Sees) {
         let beginning = find(session, place, notice, &notice.incident.to_string(), "incidents").await?;
         parent = beginning.and_then(|message| message.channel.zip(message.ts));
     }
     let content = channels.blocks.single(notice);
     match (&parent, notice.kind) {
-        (Some((channel, ts)), NoticeKind::Recovered) => {
+        (Some((channel, ts)), NoticeKind::Recovered | NoticeKind::Sees) => {
             edit(session, channel, ts, content.clone()).await?;
             service::crash_point!("alerter::parent_edited");
             if notice.note.is_some() {

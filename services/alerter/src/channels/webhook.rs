@@ -53,7 +53,27 @@ fn body(notice: &Notice, public_url: &str) -> String {
         NoticeKind::Down => "incident.opened",
         NoticeKind::Acknowledged => "incident.acknowledged",
         NoticeKind::Recovered => "incident.resolved",
+        NoticeKind::Blind => "prober.blind",
+        NoticeKind::Sees => "prober.sees",
     };
+    if notice.is_sight() {
+        return json!({
+            "type": kind,
+            "timestamp": notice.created_at,
+            "data": {
+                "notice": notice.alert,
+                "blindness": notice.incident,
+                "region": notice.target,
+                "reason": notice.cause,
+                "since": notice.since,
+                "until": notice.until,
+                "slots_unknown": notice.slots_unknown,
+                "tells_opening": notice.tells_opening,
+                "repeat": notice.doubtful,
+            }
+        })
+        .to_string();
+    }
     json!({
         "type": kind,
         "timestamp": notice.created_at,
@@ -71,6 +91,8 @@ fn body(notice: &Notice, public_url: &str) -> String {
             "acknowledged_by": notice.acknowledged_by,
             "note": notice.note,
             "tells_opening": notice.tells_opening,
+            "earlier_times": notice.earlier_times,
+            "earlier_ms": notice.earlier_ms,
             "repeat": notice.doubtful,
         }
     })

@@ -45,10 +45,11 @@ impl Loop {
         self.letters.passed(results.len());
         self.set_aside(&unreadable).await?;
         self.meet(&results).await?;
-        let mut decided = Vec::new();
+        let (mut decided, mut newest) = (Vec::new(), None);
         for (message, result) in &results {
             if let Some(monitor) = self.judge.directory.get(result.monitor) {
                 decided.extend(self.judge_one(message, result, &monitor, now));
+                newest = newest.max(Some(result.started_at));
             } else {
                 self.judge.metrics.results.with_label_values(&["stranger"]).inc();
             }
@@ -62,6 +63,9 @@ impl Loop {
         self.judge.metrics.last_judged.set(now / 1000);
         service::crash_point!("alerter::judged");
         self.announce(decided).await?;
+        if let Some(newest) = newest {
+            self.judge.pulse.judged(newest, now);
+        }
         self.show_changed();
         Ok(())
     }

@@ -3,8 +3,10 @@
 #![expect(clippy::expect_used, reason = "a test that cannot go on says why and stops")]
 
 mod bot;
+mod heartbeat;
 mod hold;
 mod mesh;
 mod outages;
 mod replicas;
+mod sights;
 mod webhook;

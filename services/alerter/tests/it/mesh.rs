@@ -157,6 +157,16 @@ impl Mesh {
         }
     }
 
+    /// A setting of the alerters to come.
+    pub fn set(&mut self, name: &str, value: &str) {
+        self.env.insert(name.to_owned(), value.to_owned());
+    }
+
+    /// One record, acknowledged by Kafka.
+    pub async fn send(&self, record: Record) {
+        self.producer.send(record).expect("room").await.expect("an ack");
+    }
+
     /// Starts an alerter on a runtime of its own.
     pub fn alerter(&self) -> Alerter {
         let mut env = self.env.clone();

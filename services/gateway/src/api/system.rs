@@ -1,8 +1,11 @@
 //! Facts about the mesh itself.
 
+use model::sight::{BlindReason, SightState};
 use model::{Millis, Region, Slot};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+
+use super::{ConsumerLag, DeadLetterCount};
 
 /// What one region contributes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -21,6 +24,31 @@ pub struct RegionSystem {
     pub age_ms: Option<Millis>,
     /// Monitors without a fresh result from here.
     pub stale_monitors: u32,
+    /// Since when a prober of this region is blind; null while all see.
+    #[schema(value_type = Option<i64>, required = true)]
+    pub blind_since: Option<Millis>,
+    /// What its pingers last said of themselves, within the last minute.
+    pub probers: Vec<Prober>,
+}
+
+/// What a pinger says of itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Prober {
+    pub pinger: String,
+    pub state: SightState,
+    /// Since when, Unix ms.
+    #[schema(value_type = i64)]
+    pub since: Millis,
+    /// What blinds it.
+    #[schema(required = true)]
+    pub reason: Option<BlindReason>,
+    /// Slots that became unknown in this blindness so far, or in the last one.
+    pub slots_unknown: u64,
+    /// Shards it checks, of 64.
+    pub shards: u32,
+    /// Results that wait on its disk for Kafka.
+    pub spool_records: u64,
+    pub spool_bytes: u64,
 }
 
 /// Something the gateway reads from.
@@ -51,9 +79,13 @@ pub struct System {
     /// How long ago the configuration was last compared with the users service.
     #[schema(value_type = Option<i64>, required = true)]
     pub config_age_ms: Option<Millis>,
-    /// Records the processor has not folded yet; null where it is not known.
+    /// Records the processor has not written to history yet; null where it is not known.
     #[schema(required = true)]
     pub processor_lag: Option<u64>,
+    /// Each reader of the log.
+    pub consumers: Vec<ConsumerLag>,
+    /// Records that no reader could read, by the topic they came from.
+    pub dead_letters: Vec<DeadLetterCount>,
     /// Open live streams of this gateway.
     pub stream_clients: u32,
 }

@@ -55,3 +55,15 @@ impl FromRequestParts<App> for Editor {
         }
     }
 }
+
+/// A caller who may look after the mesh itself.
+pub(crate) struct Admin(pub Caller);
+
+impl FromRequestParts<App> for Admin {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Self::Rejection> {
+        let caller = Caller::from_request_parts(parts, app).await?;
+        if caller.session.role.allows(Role::Admin) { Ok(Self(caller)) } else { Err(Problem::forbidden("only an admin may do this").into()) }
+    }
+}

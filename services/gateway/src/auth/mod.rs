@@ -8,7 +8,7 @@ mod sessions;
 mod token;
 
 pub(crate) use address::client_address;
-pub(crate) use caller::{Caller, Editor};
+pub(crate) use caller::{Admin, Caller, Editor};
 pub(crate) use csrf::refuse_cross_site;
 pub(crate) use rate::LoginLimit;
 pub(crate) use sessions::Sessions;

@@ -1,6 +1,7 @@
 //! The public routes: one endpoint a file, each with its documentation.
 #![expect(unused_qualifications, reason = "the documentation macro writes out the paths of what it names")]
 
+mod dead_letters;
 mod history;
 mod incidents;
 mod meta;
@@ -34,6 +35,8 @@ pub(crate) fn collect(document: OpenApi) -> OpenApiRouter<App> {
         .routes(routes!(incidents::acknowledge::acknowledge))
         .routes(routes!(stream::open::open))
         .routes(routes!(system::get::get))
+        .routes(routes!(dead_letters::list::list))
+        .routes(routes!(dead_letters::redrive::redrive))
         .routes(routes!(meta::health::health))
         .routes(routes!(meta::doc::doc))
 }

@@ -9,7 +9,7 @@ use super::admission::{Admitted, Waiting};
 use super::overdue::Missed;
 use super::timeline::Due;
 use super::{Done, Engine, Tools};
-use crate::check::check;
+use crate::check::{Checked, check};
 use model::Cause;
 
 /// A slot this late is made up for at a pace; later ones of a short stall run at once.
@@ -117,7 +117,9 @@ impl Engine {
             tools.metrics.lateness.observe(seconds(started_at - slot));
             // What is left of the slot: the next check must not find this one still running.
             let room = Duration::from_millis((slot + interval_ms - now).max(0).unsigned_abs());
-            let (attempt, attempts) = check(&tools.prober, &monitor.spec, &compiled, tools.confirm, room).await;
+            let checked = check(&tools.prober, Some(&tools.sight), &monitor.spec, &compiled, tools.confirm, room).await;
+            let Checked { attempt, attempts, doubted } = checked;
+            tools.sight.note(monitor.id, &monitor.spec.probe, &attempt, doubted);
             let up = attempt.outcome == Outcome::Up;
             tools.metrics.run.with_label_values(&[attempt.outcome.as_str()]).inc();
             if attempts > 1 {
@@ -140,7 +142,7 @@ impl Engine {
                 epoch,
                 pinger: tools.pinger.clone(),
                 revision: monitor.revision,
-                suspect: tools.suspicion.is_suspect(),
+                suspect: doubted,
             };
             service::crash_point!("pinger::checked");
             tools.reporter.report(&result, up && was_up).await;

@@ -87,19 +87,17 @@ impl Simulation {
         let (spool, _) = Spool::open(spool_dir.path(), 1 << 30, sender, Arc::clone(&progress), metrics.clone()).expect("a spool");
         let (seen, results) = mpsc::unbounded_channel();
         let (reporter, _) = Reporter::new("t", producer, spool, Arc::clone(&progress), metrics.clone());
+        let egress = Egress::new(&EgressConfig::default()).expect("egress");
+        let sight = Sight::new(egress.clone(), Vec::new(), Arc::clone(&clock), metrics.clone());
         let tools = Tools {
-            prober: Prober {
-                egress: Egress::new(&EgressConfig::default()).expect("egress"),
-                pings: Arc::new(Pings::default()),
-                clock: Arc::clone(&clock),
-            },
+            prober: Prober { egress, pings: Arc::new(Pings::default()), clock: Arc::clone(&clock) },
             reporter: reporter.observed(seen),
             region: region(),
             pinger: "p".to_owned(),
             confirm: Confirm::default(),
             metrics,
             clock,
-            suspicion: Suspicion::default(),
+            sight,
         };
         let (engine, missed) = Engine::new(tools, Arc::clone(&progress), Limits { concurrency: 100_000, host_concurrency: 100_000 });
         let (commands, heard) = mpsc::channel(256);

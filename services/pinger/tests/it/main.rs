@@ -3,4 +3,5 @@
 
 mod mesh;
 mod outages;
+mod sight;
 mod slots;

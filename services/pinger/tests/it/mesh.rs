@@ -8,6 +8,7 @@ use std::time::Duration;
 use axum::extract::{Query, State};
 use axum::{Json, Router, routing::get};
 use kafka::{Event, GroupConsumer, KafkaConfig};
+use model::sight::ProberStatus;
 use model::{CheckResult, Clock as _, Monitor, MonitorId, MonitorSpec, ScheduleSegment, SystemClock, WorkspaceId};
 use serde_json::{Value, json};
 use service::{Context, Env, Process};
@@ -20,6 +21,7 @@ pub struct Mesh {
     users_address: SocketAddr,
     spools: tempfile::TempDir,
     results: Arc<Mutex<Vec<CheckResult>>>,
+    statuses: Arc<Mutex<Vec<ProberStatus>>>,
 }
 
 #[derive(Default)]
@@ -47,8 +49,10 @@ impl Mesh {
         let users_address = listener.local_addr().unwrap();
         tokio::spawn(async move { axum::serve(listener, app).await });
         let results = Arc::<Mutex<Vec<CheckResult>>>::default();
-        tokio::spawn(collect(stack.kafka_brokers.clone(), stack.topics().results, Arc::clone(&results)));
-        Self { stack, users, users_address, spools: tempfile::tempdir().unwrap(), results }
+        let statuses = Arc::<Mutex<Vec<ProberStatus>>>::default();
+        tokio::spawn(collect(stack.kafka_brokers.clone(), stack.topics().results, Arc::clone(&results), events::decode_result));
+        tokio::spawn(collect(stack.kafka_brokers.clone(), stack.topics().probers, Arc::clone(&statuses), events::decode_prober));
+        Self { stack, users, users_address, spools: tempfile::tempdir().unwrap(), results, statuses }
     }
 
     /// A monitor every 10 s, made at `created_at`.
@@ -121,6 +125,13 @@ impl Mesh {
     }
 }
 
+impl Mesh {
+    /// Waits for a pinger to say something of itself.
+    pub async fn status(&self, what: &str, patience: Duration, wanted: impl Fn(&ProberStatus) -> bool) -> ProberStatus {
+        testkit::eventually(what, patience, || async { self.statuses.lock().unwrap().iter().find(|one| wanted(one)).cloned() }).await
+    }
+}
+
 pub fn now() -> i64 {
     SystemClock.now_ms()
 }
@@ -158,15 +169,20 @@ async fn feed(State(users): State<Arc<Mutex<Users>>>, Query(query): Query<HashMa
     Json(json!({"source": users.source, "revision": users.revision, "monitors": monitors, "deleted": [], "more": false}))
 }
 
-async fn collect(brokers: String, topic: String, results: Arc<Mutex<Vec<CheckResult>>>) {
+async fn collect<T>(
+    brokers: String,
+    topic: String,
+    results: Arc<Mutex<Vec<T>>>,
+    decode: impl Fn(Option<&[u8]>, Option<&[u8]>) -> Result<T, events::DecodeError>,
+) {
     let mut consumer =
         GroupConsumer::new(&KafkaConfig::new(brokers, "test").fetch_wait_ms(20), &format!("{topic}-test"), &[&topic]).unwrap();
     loop {
         match consumer.next(500, Duration::from_millis(10)).await {
             Ok(Event::Batch(messages)) => {
-                let decoded = messages.iter().map(|message| {
-                    events::decode_result(message.key.as_deref(), message.value.as_deref()).expect("every result can be read")
-                });
+                let decoded = messages
+                    .iter()
+                    .map(|message| decode(message.key.as_deref(), message.value.as_deref()).expect("every record can be read"));
                 results.lock().unwrap().extend(decoded);
             }
             Ok(Event::Assigned(assignment)) => assignment.start(HashMap::new()),

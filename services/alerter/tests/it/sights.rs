@@ -1,0 +1,118 @@
+//! Blind probers: one notice per region, one when it sees again, no DOWN.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use model::sight::{BlindReason, ProberStatus, SightState};
+use model::{Clock, Outcome, SystemClock};
+use testkit::{SlackBehaviour, eventually};
+
+use crate::mesh::{LONG, Mesh, Told, result};
+
+fn said(region: &str, pinger: &str, at: i64, state: SightState, since: i64, slots_unknown: u64) -> ProberStatus {
+    ProberStatus {
+        region: region.parse().expect("a region"),
+        pinger: pinger.to_owned(),
+        at,
+        state,
+        since,
+        reason: (state == SightState::Blind).then_some(BlindReason::Network),
+        slots_unknown,
+        shards: 64,
+        spool_records: 0,
+        spool_bytes: 0,
+    }
+}
+
+async fn say(mesh: &Mesh, all: &[ProberStatus]) {
+    let topic: Arc<str> = mesh.stack.topics().probers.into();
+    for one in all {
+        let value = events::encode_prober(one).expect("JSON");
+        mesh.send(kafka::Record::new(Arc::clone(&topic), one.region.as_str().as_bytes().to_vec(), value)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_blind_region_is_told_once_and_so_is_its_recovery() {
+    use SightState::{Blind, Sees};
+    let mut mesh = Mesh::new(20, 2, Told::SlackWebhook).await;
+    let (first, second) = (mesh.alerter(), mesh.alerter());
+    let t = SystemClock.now_ms() - 60_000;
+    say(&mesh, &[said("local", "a", t, Sees, t, 0), said("local", "b", t, Sees, t, 0), said("eu", "c", t, Sees, t, 0)]).await;
+    // Both pingers of one region, again and again; what they report is unknown.
+    for n in 0..5 {
+        say(&mesh, &[said("local", "a", t + 1_000 + n, Blind, t + 900, 5), said("local", "b", t + 1_000 + n, Blind, t + 950, 5)]).await;
+        mesh.all(Outcome::Unknown).await;
+    }
+    let posts = mesh.slack.wait_taken(1, LONG).await;
+    assert!(posts[0].text().contains("Prober in region local is blind"), "{}", posts[0].text());
+    assert!(posts[0].text().contains("unknown, not down"), "{}", posts[0].text());
+    first.kill();
+    say(&mesh, &[said("local", "a", t + 50_000, Blind, t + 900, 50), said("local", "b", t + 50_000, Sees, t + 49_000, 40)]).await;
+    say(&mesh, &[said("local", "a", t + 51_000, Sees, t + 50_900, 50), said("local", "a", t + 52_000, Sees, t + 50_900, 50)]).await;
+    let posts = mesh.slack.wait_taken(2, Duration::from_mins(1)).await;
+    assert!(posts[1].text().contains("Prober in region local sees again after 50 s"), "{}", posts[1].text());
+    assert!(posts[1].text().contains("90 slots are unknown"), "{}", posts[1].text());
+    assert_eq!(mesh.count("SELECT count(*) FROM incidents").await, 0);
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert_eq!(mesh.slack.posts().len(), 2);
+    // The log read once more from its beginning tells nothing new.
+    second.stop().await;
+    mesh.count("WITH back AS (UPDATE consumer_offsets SET next_offset = 0 RETURNING 1) SELECT count(*) FROM back").await;
+    mesh.count("WITH gone AS (DELETE FROM region_sights RETURNING 1) SELECT count(*) FROM gone").await;
+    let third = mesh.alerter();
+    eventually("it is judged again", LONG, async || (mesh.count("SELECT count(*) FROM region_sights").await == 2).then_some(())).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(mesh.slack.posts().len(), 2);
+    assert_eq!(mesh.count("SELECT count(*) FROM notices").await, 2);
+    third.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_blindness_that_is_over_before_it_was_told_is_told_in_one_message() {
+    use SightState::{Blind, Sees};
+    let mesh = Mesh::new(1, 1, Told::SlackWebhook).await;
+    let t = SystemClock.now_ms() - 3_000_000;
+    say(&mesh, &[said("eu", "a", t, Blind, t, 3), said("eu", "a", t + 600_000, Sees, t + 599_000, 60)]).await;
+    let _alerter = mesh.alerter();
+    let posts = mesh.slack.wait_taken(1, LONG).await;
+    assert!(posts[0].text().contains("Prober in region eu was blind for 9 min 59 s"), "{}", posts[0].text());
+    tokio::time::sleep(Duration::from_secs(7)).await;
+    assert_eq!(mesh.slack.posts().len(), 1);
+    assert_eq!(mesh.count("SELECT count(*) FROM deliveries WHERE state = 'folded'").await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_storm_is_told_in_full_beside_a_notice() {
+    let mut mesh = Mesh::new(50, 3, Told::Webhook).await;
+    mesh.slack.script([SlackBehaviour::Reset]);
+    let _alerter = mesh.alerter();
+    let t = SystemClock.now_ms() - 60_000;
+    say(&mesh, &[said("eu", "a", t, SightState::Blind, t, 3)]).await;
+    let storm: Vec<_> = mesh.monitors().iter().take(10).map(|monitor| monitor.id).collect();
+    for _ in 0..2 {
+        let slot = mesh.slot;
+        mesh.slot += crate::mesh::INTERVAL_MS;
+        let results: Vec<_> = mesh
+            .monitors()
+            .iter()
+            .map(|one| result(one.id, slot, if storm.contains(&one.id) { Outcome::Down } else { Outcome::Up }))
+            .collect();
+        mesh.produce(&results).await;
+    }
+    let told = eventually("all are told", Duration::from_mins(1), async || {
+        let mut kinds: Vec<String> = mesh
+            .slack
+            .taken()
+            .iter()
+            .filter_map(|post| Some((post.header("webhook-id")?.to_owned(), post)))
+            .map(|(id, post)| format!("{} {id}", post.body["type"]))
+            .collect();
+        kinds.sort_unstable();
+        kinds.dedup();
+        (kinds.len() >= 11).then_some(kinds)
+    })
+    .await;
+    assert_eq!(told.iter().filter(|kind| kind.contains("incident.opened")).count(), 10, "{told:?}");
+    assert_eq!(told.iter().filter(|kind| kind.contains("prober.blind")).count(), 1, "{told:?}");
+}
