@@ -91,3 +91,26 @@ pub fn wins(new: (Outcome, Option<u32>), old: (Outcome, Option<u32>)) -> bool {
     let latency = |us: Option<u32>| us.unwrap_or(u32::MAX);
     (rank(new.0), std::cmp::Reverse(latency(new.1))) > (rank(old.0), std::cmp::Reverse(latency(old.1)))
 }
+
+#[cfg(test)]
+mod tests {
+    use model::history::Entry;
+
+    use super::*;
+
+    #[test]
+    fn the_oracles_rule_and_the_mesh_agree() {
+        let mut seed = crate::seed::Seed::new(5);
+        for _ in 0..2000 {
+            let mut one = || (*seed.pick(&Outcome::ALL), seed.chance(80).then(|| u32::try_from(seed.below(50) * 100).unwrap_or(0)));
+            let (a, b) = (one(), one());
+            // The promise says nothing about maintenance.
+            if [a.0, b.0].contains(&Outcome::Maintenance) {
+                continue;
+            }
+            let entry = |of: (Outcome, Option<u32>)| Entry::new(0, of.0, of.1);
+            let stands = if wins(b, a) { b } else { a };
+            assert_eq!(entry(a).winner(entry(b)), entry(stands), "{a:?} {b:?}");
+        }
+    }
+}

@@ -25,6 +25,8 @@ mod victim;
 
 use std::time::{Duration, Instant};
 
+use futures::future::join_all;
+
 pub use proxy::{Proxy, Trouble};
 pub use report::document;
 pub use row::Row;
@@ -57,7 +59,16 @@ pub async fn run(options: &Options) -> Vec<Row> {
         let mut rows = Vec::new();
         if wanted("alerts") {
             eprintln!("alerter: crash points × channels");
-            rows.extend(alerts::run(&seed, until(0.4), most(14)).await);
+            // Three meshes, as they mostly wait: for leases, for Slack's pace.
+            let lanes = if options.short { 1 } else { 3 };
+            let seeds: Vec<Seed> = (0..lanes).map(|lane| seed.branch(&format!("lane {lane}"))).collect();
+            let lanes = join_all(seeds.iter().map(|seed| alerts::run(seed, until(0.4), most(14)))).await;
+            rows.extend(
+                lanes
+                    .into_iter()
+                    .reduce(|all, lane| all.into_iter().zip(lane).map(|(row, other)| row.with(other)).collect())
+                    .unwrap_or_default(),
+            );
         }
         rows
     };
@@ -72,10 +83,11 @@ pub async fn run(options: &Options) -> Vec<Row> {
             rows.extend(changes::run(&seed, until(0.3), most(7)).await);
         }
         if wanted("cuts") {
-            eprintln!("COMMITs cut");
-            rows.extend(alerts::cuts(&seed, until(0.36), most(1)).await);
-            rows.extend(processing::cuts(&seed, until(0.42), most(1)).await);
-            rows.extend(changes::cuts(&seed, until(0.46), most(1)).await);
+            eprintln!("COMMITs cut, stores in trouble");
+            rows.extend(alerts::cuts(&seed, until(0.34), most(1)).await);
+            rows.extend(processing::cuts(&seed, until(0.38), most(1)).await);
+            rows.extend(changes::cuts(&seed, until(0.41), most(1)).await);
+            rows.extend(processing::stores(&seed, until(0.46), most(1)).await);
         }
         rows
     };

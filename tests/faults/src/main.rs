@@ -5,6 +5,8 @@
 use std::process::ExitCode;
 use std::time::Instant;
 
+use tokio::signal::unix::{SignalKind, signal};
+
 fn setting<T: std::str::FromStr>(name: &str) -> Option<T> {
     std::env::var(name).ok().filter(|text| !text.is_empty()).and_then(|text| text.parse().ok())
 }
@@ -27,7 +29,20 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let rows = runtime.block_on(Box::pin(faults::run(&options)));
+    // A signal ends the run like its end does: what was started is stopped, what was made is removed.
+    let rows = runtime.block_on(Box::pin(async {
+        let mut term = signal(SignalKind::terminate()).ok()?;
+        let mut interrupt = signal(SignalKind::interrupt()).ok()?;
+        tokio::select! {
+            rows = faults::run(&options) => Some(rows),
+            _ = term.recv() => None,
+            _ = interrupt.recv() => None,
+        }
+    }));
+    let Some(rows) = rows else {
+        eprintln!("stopped");
+        return ExitCode::FAILURE;
+    };
     let document = faults::document(&options, &rows, began.elapsed());
     println!("{document}");
     if let Some(path) = setting::<String>("WRITE")

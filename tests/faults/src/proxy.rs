@@ -46,6 +46,8 @@ struct State {
     trouble: Trouble,
     commits: Option<Commits>,
     cuts: BTreeMap<&'static str, u64>,
+    /// Connections and pieces that met a trouble.
+    met: u64,
 }
 
 type Shared = Arc<Mutex<State>>;
@@ -78,7 +80,7 @@ impl Proxy {
         assert!(upstream.ip().is_loopback(), "loopback only");
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a loopback port");
         let port = listener.local_addr().expect("an address").port();
-        let state = Arc::new(Mutex::new(State { trouble: Trouble::None, commits: None, cuts: BTreeMap::new() }));
+        let state = Arc::new(Mutex::new(State { trouble: Trouble::None, commits: None, cuts: BTreeMap::new(), met: 0 }));
         let (changed, _) = watch::channel(0);
         let (shared, sender) = (Arc::clone(&state), changed.clone());
         let server = tokio::spawn(async move {
@@ -91,9 +93,18 @@ impl Proxy {
 
     /// In front of the test stack's PostgreSQL.
     pub async fn to_postgres() -> Self {
-        let url = std::env::var("TEST_DATABASE_URL").expect("TEST_DATABASE_URL");
+        Self::to("TEST_DATABASE_URL").await
+    }
+
+    /// In front of the test stack's Redis.
+    pub async fn to_redis() -> Self {
+        Self::to("TEST_REDIS_URL").await
+    }
+
+    async fn to(name: &str) -> Self {
+        let url = std::env::var(name).unwrap_or_default();
         let port = url.rsplit_once('@').and_then(|(_, host)| host.split(['/', '?']).next()?.rsplit_once(':')?.1.parse().ok());
-        Self::start(SocketAddr::from(([127, 0, 0, 1], port.expect("TEST_DATABASE_URL names a port")))).await
+        Self::start(SocketAddr::from(([127, 0, 0, 1], port.expect("the test stack's URLs name a port")))).await
     }
 
     pub fn set(&self, trouble: Trouble) {
@@ -115,6 +126,11 @@ impl Proxy {
     /// COMMITs cut so far, by kind.
     pub fn cuts(&self) -> BTreeMap<&'static str, u64> {
         lock(&self.state).cuts.clone()
+    }
+
+    /// How many connections and pieces met a trouble so far.
+    pub fn met(&self) -> u64 {
+        lock(&self.state).met
     }
 
     /// Counts the cuts since `before` as exposures.
@@ -140,6 +156,7 @@ fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
 
 async fn carry(client: TcpStream, upstream: SocketAddr, state: Shared, mut changed: watch::Receiver<u64>) {
     if lock(&state).trouble == Trouble::Reset {
+        lock(&state).met += 1;
         let _ = client.set_zero_linger();
         return;
     }
@@ -188,9 +205,9 @@ async fn upwards(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, state: &Shared
             return;
         }
         carried += count as u64;
-        if let Trouble::CutAfter(most) = lock(state).trouble
-            && carried > most
-        {
+        let trouble = lock(state).trouble;
+        if matches!(trouble, Trouble::CutAfter(most) if carried > most) {
+            lock(state).met += 1;
             return;
         }
         if to.write_all(piece).await.is_err() {
@@ -218,7 +235,11 @@ async fn downwards(
 /// Waits as long as the trouble says; false where the connection must end.
 async fn pass(state: &Mutex<State>, changed: &mut watch::Receiver<u64>, up: bool, count: usize) -> bool {
     loop {
-        let trouble = lock(state).trouble;
+        let trouble = {
+            let mut state = lock(state);
+            state.met += u64::from(!matches!(state.trouble, Trouble::None | Trouble::CutAfter(_)));
+            state.trouble
+        };
         match trouble {
             Trouble::None | Trouble::CutAfter(_) => return true,
             Trouble::Reset => return false,
@@ -251,4 +272,72 @@ fn choose(state: &Mutex<State>) -> Option<Cut> {
     let (cut, name) = *commits.seed.pick(&[(Cut::Lost, "lost"), (Cut::Unanswered, "done, unanswered"), (Cut::Blind, "blind")]);
     *state.cuts.entry(name).or_default() += 1;
     Some(cut)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An upstream that answers each piece with itself.
+    async fn echo() -> SocketAddr {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("an address");
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                tokio::spawn(async move {
+                    let (mut read, mut write) = stream.split();
+                    let _ = tokio::io::copy(&mut read, &mut write).await;
+                });
+            }
+        });
+        address
+    }
+
+    /// What comes back of `bytes` within 200 ms: all of it, nothing, or an end.
+    async fn ask(stream: &mut TcpStream, bytes: &[u8]) -> Result<Vec<u8>, &'static str> {
+        stream.write_all(bytes).await.map_err(|_| "reset")?;
+        let mut answer = vec![0; bytes.len()];
+        match tokio::time::timeout(Duration::from_millis(200), stream.read_exact(&mut answer)).await {
+            Ok(Ok(_)) => Ok(answer),
+            Ok(Err(_)) => Err("reset"),
+            Err(_) => Err("nothing"),
+        }
+    }
+
+    #[tokio::test]
+    async fn each_trouble_does_what_its_name_says_and_heals() {
+        let proxy = Proxy::start(echo().await).await;
+        let connect = || async { TcpStream::connect(("127.0.0.1", proxy.port)).await.expect("the proxy accepts") };
+        for (trouble, expected) in [
+            (Trouble::None, Ok(())),
+            (Trouble::StallUp, Err("nothing")),
+            (Trouble::StallDown, Err("nothing")),
+            (Trouble::BlackHole, Err("nothing")),
+            (Trouble::Reset, Err("reset")),
+            (Trouble::CutAfter(2), Err("reset")),
+            (Trouble::Delay(Duration::from_millis(20)), Ok(())),
+            (Trouble::Throttle(1000), Ok(())),
+        ] {
+            let (mut stream, before) = (connect().await, proxy.met());
+            assert_eq!(ask(&mut stream, b"before").await, Ok(b"before".to_vec()), "{trouble:?}");
+            proxy.set(trouble);
+            assert_eq!(ask(&mut stream, b"under").await.map(drop), expected, "{trouble:?}");
+            assert_eq!(proxy.met() > before, !matches!(trouble, Trouble::None | Trouble::Reset), "{trouble:?}");
+            proxy.heal();
+            assert_eq!(ask(&mut connect().await, b"after").await, Ok(b"after".to_vec()), "{trouble:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn commits_are_cut_and_nothing_else() {
+        let proxy = Proxy::start(echo().await).await;
+        proxy.cut_commits(1, 100);
+        for _ in 0..20 {
+            let mut stream = TcpStream::connect(("127.0.0.1", proxy.port)).await.expect("the proxy accepts");
+            assert_eq!(ask(&mut stream, b"Q\0\0\0\x0aBEGIN\0").await, Ok(b"Q\0\0\0\x0aBEGIN\0".to_vec()));
+            assert_eq!(ask(&mut stream, COMMIT).await, Err("reset"));
+        }
+        let cuts = proxy.cuts();
+        assert_eq!((cuts.len(), cuts.values().sum::<u64>()), (3, 20), "{cuts:?}");
+    }
 }

@@ -35,6 +35,20 @@ impl Row {
         }
     }
 
+    /// The same row of another mesh.
+    #[must_use]
+    pub fn with(mut self, other: Self) -> Self {
+        self.trials += other.trials;
+        self.exposures += other.exposures;
+        for (place, count) in other.places {
+            *self.places.entry(place).or_default() += count;
+        }
+        self.violations.extend(other.violations);
+        self.compared = format!("{}; {}", self.compared, other.compared);
+        self.took = self.took.max(other.took);
+        self
+    }
+
     /// The fault landed.
     pub fn exposed(&mut self, place: &str) {
         self.exposures += 1;

@@ -54,6 +54,8 @@ pub struct Plan {
     pub redis: Option<String>,
     /// Where PostgreSQL is reached: the port of something in front of the stack's.
     pub database_port: Option<u16>,
+    /// The same for Redis; the test itself goes straight.
+    pub redis_port: Option<u16>,
     /// More settings, for all services.
     pub settings: Vec<(String, String)>,
 }
@@ -123,11 +125,12 @@ impl Mesh {
         let gateways = Balancer::start(gateways_at.clone()).await;
 
         let mut base = stack.environment().await;
-        if let Some(port) = plan.database_port {
-            let url = base["DATABASE_URL"].clone();
-            let (start, rest) = url.rsplit_once(':').expect("DATABASE_URL names a port");
+        for (name, port) in [("DATABASE_URL", plan.database_port), ("REDIS_URL", plan.redis_port)] {
+            let Some(port) = port else { continue };
+            let url = base[name].clone();
+            let (start, rest) = url.rsplit_once(':').expect("the URL names a port");
             let path = rest.trim_start_matches(|c: char| c.is_ascii_digit());
-            base.insert("DATABASE_URL".to_owned(), format!("{start}:{port}{path}"));
+            base.insert(name.to_owned(), format!("{start}:{port}{path}"));
         }
         let mut set = |name: &str, value: String| base.insert(name.to_owned(), value);
         set("KAFKA_BROKERS", kafka.clone());

@@ -37,9 +37,9 @@ const POINTS: [&str; 13] = [
 ];
 
 /// Trials between two looks at everything.
-const BATCH: u64 = 24;
+const BATCH: u64 = 20;
 /// A process that did not come to its point by then is killed instead.
-const PATIENCE: Duration = Duration::from_secs(6);
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A transition's channel kinds, in the order of [`Alerts::hooks`].
 pub(super) const KINDS: [&str; 3] = ["slack_webhook", "slack_bot", "webhook"];
@@ -104,6 +104,7 @@ pub async fn run(seed: &Seed, until: Instant, most: u64) -> Vec<Row> {
             break;
         }
     }
+    alerts.expire().await;
     alerts.check_log(&mut rows).await;
     for row in &mut rows {
         row.trials = alerts.trials;
@@ -152,6 +153,7 @@ pub async fn cuts(seed: &Seed, until: Instant, most: u64) -> Vec<Row> {
         alerts.check(&mut parts).await;
         eprintln!("  alerter: {} COMMITs cut; {}", row.exposures, parts[0].compared);
     }
+    alerts.expire().await;
     alerts.check_log(&mut parts).await;
     for part in &mut parts {
         row.violations.append(&mut part.violations);
@@ -260,6 +262,9 @@ impl Alerts {
             1
         };
         let victim = Victim::of(Service::Alerter);
+        if self.seed.chance(60) {
+            self.expire().await;
+        }
         let results = self.next_results().await;
         if point == "alerter::set_aside" || self.seed.chance(10) {
             let bytes = poison(self.seed.number(), n);
@@ -271,7 +276,8 @@ impl Alerts {
         // Before, during or after its start.
         tokio::time::sleep(Duration::from_millis(self.seed.below(1200))).await;
         self.writer.results(&results).await;
-        let death = victim.wait(&mut self.mesh, point, PATIENCE).await;
+        let patience = if point == "alerter::before_advice" { PATIENCE * 2 } else { PATIENCE };
+        let death = victim.wait(&mut self.mesh, point, patience).await;
         self.deaths.push(Instant::now());
         match death {
             Death::AtPoint => *self.places.entry(point.to_owned()).or_default() += 1,
@@ -303,6 +309,18 @@ impl Alerts {
         }
     }
 
+    /// While no alerter lives: its claims have expired and its pauses are over, so that nobody waits for them.
+    async fn expire(&self) {
+        let pool = self.mesh.stack.database().await.store.pool();
+        for sql in [
+            "UPDATE deliveries SET lease_until = now() - interval '1 s' WHERE state = 'sending'",
+            "UPDATE deliveries SET due_at = now() WHERE state = 'pending' AND due_at > now()",
+            "UPDATE alerts SET lease_until = now() - interval '1 s' WHERE published_at IS NULL AND lease_until IS NOT NULL",
+        ] {
+            sqlx::query(sql).execute(pool).await.expect("PostgreSQL");
+        }
+    }
+
     /// Lets the alerter live in peace until nothing waits.
     async fn settle(&mut self, rows: &mut [Row]) {
         for hook in &self.hooks {
@@ -315,6 +333,7 @@ impl Alerts {
             results.push(result(story.monitor, slot, Up, 1000));
         }
         self.writer.results(&results).await;
+        self.expire().await;
         let victim = Victim::of(Service::Alerter);
         victim.start(&mut self.mesh, None);
         let quiet = self.quiet(Duration::from_secs(120)).await;

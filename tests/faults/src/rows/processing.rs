@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use crate::history::{Told, live_differs, stored, wins};
 use crate::log::{INTERVAL_MS, Writer, poison, read_all, result};
-use crate::proxy::Proxy;
+use crate::proxy::{Proxy, Trouble};
 use crate::row::Row;
 use crate::seed::Seed;
 use crate::victim::{Death, Victim};
@@ -40,6 +40,8 @@ struct Processing {
     newest: Slot,
     poisons: BTreeSet<Vec<u8>>,
     proxy: Option<Proxy>,
+    /// In front of Redis, where there is trouble with it too.
+    redis: Option<Proxy>,
     seed: Seed,
     trials: u64,
 }
@@ -52,7 +54,7 @@ pub async fn run(seed: &Seed, until: Instant, most: u64) -> Vec<Row> {
         "each slot counts once; what cannot be read is set aside",
     );
     let began = Instant::now();
-    let mut work = Processing::start(seed.branch("processing"), None).await;
+    let mut work = Processing::start(seed.branch("processing"), None, None).await;
     while work.trials < most && Instant::now() < until && row.violations.len() < 20 {
         for _ in 0..BATCH.min(most - work.trials) {
             work.crash(&mut row).await;
@@ -70,7 +72,7 @@ pub async fn cuts(seed: &Seed, until: Instant, most: u64) -> Vec<Row> {
     let mut row = Row::new("14b", "processor: connection cut during COMMIT (lost, done but unanswered, blind)", "each slot counts once");
     let began = Instant::now();
     let proxy = Proxy::to_postgres().await;
-    let mut work = Processing::start(seed.branch("processing cuts"), Some(proxy)).await;
+    let mut work = Processing::start(seed.branch("processing cuts"), Some(proxy), None).await;
     while work.trials < most && Instant::now() < until && row.violations.len() < 20 {
         work.cut(&mut row).await;
         work.settle(&mut row).await;
@@ -81,13 +83,34 @@ pub async fn cuts(seed: &Seed, until: Instant, most: u64) -> Vec<Row> {
     vec![row]
 }
 
+/// PostgreSQL and Redis slow, stalled, mute, reset: one after the other, seconds each.
+pub async fn stores(seed: &Seed, until: Instant, most: u64) -> Vec<Row> {
+    let mut row = Row::new(
+        "15",
+        "processor: PostgreSQL and Redis delayed, throttled, stalled one way, mute, reset, cut after n bytes",
+        "each slot counts once; live state is history's",
+    );
+    let began = Instant::now();
+    let (database, redis) = (Proxy::to_postgres().await, Proxy::to_redis().await);
+    let mut work = Processing::start(seed.branch("stores"), Some(database), Some(redis)).await;
+    while work.trials < most && Instant::now() < until && row.violations.len() < 20 {
+        work.trouble(&mut row).await;
+        work.settle(&mut row).await;
+        eprintln!("  processor: {} troubles of stores; {}", row.exposures, row.compared);
+    }
+    row.trials = work.trials;
+    row.took = began.elapsed();
+    vec![row]
+}
+
 impl Processing {
-    async fn start(seed: Seed, proxy: Option<Proxy>) -> Self {
+    async fn start(seed: Seed, proxy: Option<Proxy>, redis: Option<Proxy>) -> Self {
         let set = |name: &str, value: &str| (name.to_owned(), value.to_owned());
         let plan = Plan {
             services: vec![Service::Processor],
             settings: vec![set("FLUSH_SECONDS", "0.2"), set("RUST_LOG", "warn")],
             database_port: proxy.as_ref().map(|proxy| proxy.port),
+            redis_port: redis.as_ref().map(|proxy| proxy.port),
             ..Plan::default()
         };
         let mut mesh = Mesh::start(plan).await;
@@ -95,7 +118,17 @@ impl Processing {
         mesh.terminate(Service::Processor, 0).await;
         // Hours that lie behind, so that some are past what Redis keeps.
         let newest = now() - 5 * 3_600_000;
-        Self { mesh, writer, truth: Told::new(), newest: newest - newest % INTERVAL_MS, poisons: BTreeSet::new(), proxy, seed, trials: 0 }
+        Self {
+            mesh,
+            writer,
+            truth: Told::new(),
+            newest: newest - newest % INTERVAL_MS,
+            poisons: BTreeSet::new(),
+            proxy,
+            redis,
+            seed,
+            trials: 0,
+        }
     }
 
     /// Results of the next slots and of some before, in any order; each is added to the truth.
@@ -185,6 +218,42 @@ impl Processing {
         if let Some(proxy) = &self.proxy {
             proxy.heal();
             proxy.expose(&before, row);
+        }
+        self.mesh.kill9(Service::Processor, 0);
+        victim.bury(&self.mesh).await;
+    }
+
+    async fn trouble(&mut self, row: &mut Row) {
+        let victim = Victim::of(Service::Processor);
+        victim.start(&mut self.mesh, None);
+        self.mesh.ready_one(Service::Processor, 0).await;
+        let troubles = [
+            ("delay", Trouble::Delay(Duration::from_millis(300))),
+            ("throttle", Trouble::Throttle(2000)),
+            ("stall up", Trouble::StallUp),
+            ("stall down", Trouble::StallDown),
+            ("black hole", Trouble::BlackHole),
+            ("reset", Trouble::Reset),
+            ("cut", Trouble::CutAfter(self.seed.below(3000))),
+        ];
+        for (name, trouble) in troubles {
+            let at_redis = self.seed.chance(50);
+            let Some(proxy) = (if at_redis { &self.redis } else { &self.proxy }) else { return };
+            let before = proxy.met();
+            proxy.set(trouble);
+            self.trials += 1;
+            let count = 2 + self.seed.below(10);
+            for _ in 0..count {
+                self.write(false).await;
+                tokio::time::sleep(Duration::from_millis(200)).await;
+            }
+            let Some(proxy) = (if at_redis { &self.redis } else { &self.proxy }) else { return };
+            // It counts only where something was under way.
+            if proxy.met() > before {
+                row.exposed(&format!("{} {name}", if at_redis { "Redis" } else { "PostgreSQL" }));
+            }
+            proxy.heal();
+            tokio::time::sleep(Duration::from_millis(600)).await;
         }
         self.mesh.kill9(Service::Processor, 0);
         victim.bury(&self.mesh).await;

@@ -58,6 +58,13 @@ pub fn copies(post: &SlackPost) -> Vec<Copy> {
     vec![copy(monitor, kind, body.contains(REPEAT), post.text().contains("Was down"))]
 }
 
+/// How many alerts a group mentions only as `and 12 more`.
+pub fn unnamed(post: &SlackPost) -> usize {
+    let body = post.body.to_string();
+    let count = |text: &str| text.split("and ").filter_map(|rest| rest.split_once(" more · <")?.0.parse::<usize>().ok()).sum();
+    if post.taken && !post.path.ends_with("chat.update") { count(&body) } else { 0 }
+}
+
 /// Texts of the sections in the attachment.
 fn sections(body: &serde_json::Value) -> Vec<&str> {
     let blocks = body["attachments"][0]["blocks"].as_array();
@@ -76,4 +83,39 @@ fn kind(text: &str) -> Option<&'static str> {
 
 fn monitor(text: &str) -> Option<&str> {
     text.split("/monitors/").nth(1)?.get(..36)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn post(path: &str, body: serde_json::Value) -> SlackPost {
+        let (at, headers) = (Instant::now(), Vec::new());
+        SlackPost { at, path: path.to_owned(), headers, body, taken: true, behaviour: SlackBehaviour::Ok }
+    }
+
+    fn read(post: &SlackPost) -> Vec<(String, &'static str, bool, bool)> {
+        copies(post).into_iter().map(|copy| (copy.monitor[..1].to_owned(), copy.kind, copy.repeat, copy.tells_opening)).collect()
+    }
+
+    #[test]
+    fn single_and_grouped_messages_are_read() {
+        let id = |n: u32| format!("{n}0000000-0000-0000-0000-000000000000");
+        let one = json!({"text": "🟢 Was down: Shop 1 for 10 s", "attachments": [{"blocks": [
+            {"type": "section", "fields": [{"text": format!("<http://x/monitors/{}|Shop 1>", id(1))}]}]}]});
+        assert_eq!(read(&post("/services/x", one)), [("1".to_owned(), RESOLVED, false, true)]);
+        let lines = format!(
+            "🔴 <http://x/monitors/{}|Shop 2> status · sent again, so this may be a repeat\n🟢 <http://x/monitors/{}|Shop 3> was down for 1 s\n",
+            id(2),
+            id(3)
+        );
+        let group = json!({"text": "🔴 1 down, 1 recovered: Shop 2, Shop 3", "attachments": [{"blocks": [{"type": "section", "text": {"text": lines}}]}]});
+        let expected = [("2".to_owned(), OPENED, true, true), ("3".to_owned(), RESOLVED, false, true)];
+        assert_eq!(read(&post("/api/chat.postMessage", group.clone())), expected);
+        assert_eq!(read(&post("/api/chat.update", group)), [], "an edit is no copy");
+        let signed = json!({"type": "incident.opened", "data": {"monitor": {"id": id(4)}, "repeat": true, "tells_opening": false}});
+        assert_eq!(read(&post("/sink", signed)), [("4".to_owned(), OPENED, true, false)]);
+    }
 }
