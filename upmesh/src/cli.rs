@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use service::{Env, Error};
 
-use crate::{apply, check, demo, migrate, replay, status, up};
+use crate::{apply, backtest, check, demo, migrate, replay, status, up};
 
 /// An event-driven uptime mesh.
 #[derive(Debug, Parser)]
@@ -31,6 +31,8 @@ enum Command {
     Demo(demo::Options),
     /// Build history and live state anew from the log, while the mesh runs.
     Replay(replay::Options),
+    /// Try an alert policy on the log: which incidents it would have opened, against those that were.
+    Backtest(backtest::Options),
     /// Print the OpenAPI document (docs/openapi.json).
     #[command(hide = true)]
     Openapi,
@@ -57,6 +59,7 @@ pub fn main() -> ExitCode {
         Command::Apply(options) => tool(|| apply::run(options)),
         Command::Status(options) => tool(|| status::run(options)),
         Command::Replay(options) => tool(|| replay::run(env.clone(), options)),
+        Command::Backtest(options) => tool(|| backtest::run(env.clone(), options)),
         Command::Demo(options) => tool(|| demo::run(options)),
     }
 }

@@ -1,13 +1,15 @@
 //! The command line: the whole mesh in one process, one check by hand, monitors as code, a demonstration, a history
-//! built anew from the log.
+//! built anew from the log, an alert policy tried on it.
 
 mod api;
 mod apply;
+mod backtest;
 mod check;
 mod cli;
 mod demo;
 mod migrate;
 mod output;
+mod progress;
 mod replay;
 mod status;
 mod up;

@@ -2,17 +2,17 @@
 
 mod show;
 
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
 
 use clap::Args;
-use indicatif::{HumanCount, ProgressBar, ProgressStyle};
+use indicatif::HumanCount;
 use model::SystemClock;
 use processor::Settings;
 use processor::replay::{self as rebuild, Phase, Progress};
 use service::{Env, Error};
 
 use crate::output;
+use crate::progress::Bar;
 
 #[derive(Debug, Args)]
 #[command(
@@ -27,15 +27,12 @@ pub struct Options {
     json: bool,
 }
 
-/// Without a terminal a line says so often how far it is.
-const LINES: Duration = Duration::from_secs(5);
-
 /// Rebuilds and swaps, or compares.
 pub async fn run(env: Env, options: Options) -> Result<(), Error> {
     let settings = Settings::read(&env)?;
     let bar = Bar::new();
     let asked = rebuild::Options { check: options.check };
-    let tell = |progress: &Progress| bar.tell(progress);
+    let tell = |progress: &Progress| bar.tell(words(progress.phase), progress.read, progress.total, progress.took);
     let report = tokio::select! {
         report = rebuild::run(&settings, asked, Arc::new(SystemClock), &tell) => report,
         _ = tokio::signal::ctrl_c() => {
@@ -53,51 +50,6 @@ pub async fn run(env: Env, options: Options) -> Result<(), Error> {
     Ok(())
 }
 
-/// A bar on a terminal, lines anywhere else; both on standard error.
-struct Bar {
-    bar: ProgressBar,
-    said: Mutex<(Option<Phase>, Instant)>,
-}
-
-impl Bar {
-    fn new() -> Self {
-        let bar = ProgressBar::new(0);
-        if let Ok(style) = ProgressStyle::with_template("{msg:<24} {wide_bar} {human_pos}/{human_len} records, {prefix}") {
-            bar.set_style(style);
-        }
-        Self { bar, said: Mutex::new((None, Instant::now())) }
-    }
-
-    fn tell(&self, progress: &Progress) {
-        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
-        let new = said.0 != Some(progress.phase);
-        if self.bar.is_hidden() {
-            if new || said.1.elapsed() >= LINES {
-                *said = (Some(progress.phase), Instant::now());
-                output::complain(&format!(
-                    "{}: {} of {} records, {}",
-                    words(progress.phase),
-                    HumanCount(progress.read),
-                    HumanCount(progress.total),
-                    pace(progress)
-                ));
-            }
-            return;
-        }
-        *said = (Some(progress.phase), Instant::now());
-        self.bar.set_length(progress.total);
-        self.bar.set_position(progress.read);
-        self.bar.set_prefix(pace(progress));
-        if new {
-            self.bar.set_message(words(progress.phase));
-        }
-    }
-
-    fn clear(&self) {
-        self.bar.finish_and_clear();
-    }
-}
-
 fn words(phase: Phase) -> &'static str {
     match phase {
         Phase::Reading => "reading the log",
@@ -105,30 +57,5 @@ fn words(phase: Phase) -> &'static str {
         Phase::Staging => "staging live state",
         Phase::Swapping => "swapping",
         Phase::Tidying => "tidying up",
-    }
-}
-
-/// `120,000/s, 35 s left`
-fn pace(progress: &Progress) -> String {
-    let seconds = progress.took.as_secs_f64().max(0.001);
-    #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a rate for people")]
-    let rate = (progress.read as f64 / seconds) as u64;
-    let left = progress.total.saturating_sub(progress.read);
-    match left.checked_div(rate) {
-        Some(seconds) if left > 0 => format!("{}/s, {seconds} s left", HumanCount(rate)),
-        _ => format!("{}/s", HumanCount(rate)),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_pace_says_rate_and_what_is_left() {
-        let progress = Progress { phase: Phase::Reading, read: 500_000, total: 1_500_000, took: Duration::from_secs(4) };
-        assert_eq!(pace(&progress), "125,000/s, 8 s left");
-        assert_eq!(pace(&Progress { read: 1_500_000, ..progress }), "375,000/s");
-        assert_eq!(pace(&Progress { read: 0, total: 0, ..progress }), "0/s");
     }
 }

@@ -5,6 +5,7 @@
 //! longer holds the partition.
 
 mod acknowledge;
+mod between;
 mod claim;
 mod commit;
 mod outbox;
@@ -13,6 +14,7 @@ mod settle;
 mod states;
 
 pub use acknowledge::{AcknowledgeRequest, Acknowledged};
+pub use between::PastIncident;
 pub use claim::ClaimedDelivery;
 pub(crate) use commit::fence;
 pub use commit::{AlertRow, AlertingCommit, Committed, DeliveryRow, IncidentRow, OffsetRow, StateRow};
