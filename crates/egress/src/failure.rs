@@ -52,6 +52,13 @@ pub struct Failure {
     pub timings: Timings,
 }
 
+impl Failure {
+    /// Of a socket that was connected.
+    pub fn of_io(error: &io::Error, phase: Phase, timings: Timings) -> Self {
+        Self { kind: io_kind(error), phase, detail: error.to_string(), timings }
+    }
+}
+
 /// A failure before it knows its timings.
 #[derive(Debug)]
 pub(crate) struct Broken {
@@ -133,7 +140,7 @@ fn tls_kind(error: &rustls::Error) -> FailureKind {
 }
 
 /// Which errno is whose. A local shortage or a missing route says nothing about the target.
-pub(crate) fn io_kind(error: &io::Error) -> FailureKind {
+pub fn io_kind(error: &io::Error) -> FailureKind {
     // Linux: errno values where std has no stable kind of its own.
     const ENFILE: i32 = 23;
     const EMFILE: i32 = 24;

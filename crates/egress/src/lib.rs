@@ -14,7 +14,7 @@ mod tls;
 mod trace;
 
 pub use client::{Connected, Egress, EgressConfig, EgressError};
-pub use failure::{Failure, FailureKind};
+pub use failure::{Failure, FailureKind, io_kind};
 pub use guard::{Forbidden, Guard, parse_networks};
 pub use http::{HttpAnswer, HttpRequest};
 pub use post::{PostAnswer, PostFailure};

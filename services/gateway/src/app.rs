@@ -32,7 +32,7 @@ pub(crate) struct Parts {
     pub pages: Flights,
     pub singles: Flights,
     pub hub: Hub,
-    pub log: Option<Log>,
+    pub log: Option<Arc<Log>>,
     pub logins: LoginLimit,
     pub shutdown: CancellationToken,
     pub public_origin: String,
@@ -99,7 +99,7 @@ impl App {
     }
 
     /// The log; none where `KAFKA_BROKERS` is not set.
-    pub(crate) fn log(&self) -> Option<&Log> {
+    pub(crate) fn log(&self) -> Option<&Arc<Log>> {
         self.0.log.as_ref()
     }
 

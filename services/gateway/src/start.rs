@@ -71,7 +71,7 @@ fn assemble(ctx: &Context, settings: &Settings) -> Result<(App, Replication), Er
         store: open(&settings.replica, READ_CONNECTIONS)?,
         primary: open(&settings.database, WRITE_CONNECTIONS)?,
         retention_days: settings.retention_days,
-        log: settings.kafka.clone().map(|kafka| Log::new(kafka, &settings.topic_prefix)).transpose()?,
+        log: settings.kafka.clone().map(|kafka| Log::new(kafka, &settings.topic_prefix)).transpose()?.map(Arc::new),
         hub: Hub::new(ctx.metrics(), first_event)?,
         catalog: Catalog::default(),
         pages: Flights::pages(),

@@ -27,7 +27,7 @@ pub(crate) async fn facts(app: &App, workspace: WorkspaceId) -> System {
     }
     let log = async {
         match app.log() {
-            Some(log) => log.lags.facts(log).await,
+            Some(log) => crate::mesh::facts(log).await,
             None => crate::mesh::Facts::default(),
         }
     };

@@ -3,7 +3,7 @@
 mod lags;
 mod letters;
 
-pub(crate) use lags::{Facts, Lags};
+pub(crate) use lags::{Facts, Lags, facts};
 pub(crate) use letters::{Redriven, list, redrive};
 
 use std::time::Duration;

@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
-use egress::Timings;
+use egress::{FailureKind, Timings};
 use model::Cause;
 use model::monitor::IcmpProbe;
 use surge_ping::{Client, Config, ICMP, PingIdentifier, PingSequence, SurgeError};
@@ -17,24 +17,22 @@ use crate::assertions::Compiled;
 /// The sockets of this process, opened when first needed.
 #[derive(Default)]
 pub struct Pings {
-    v4: OnceLock<Result<Client, String>>,
-    v6: OnceLock<Result<Client, String>>,
+    v4: OnceLock<Client>,
+    v6: OnceLock<Client>,
     /// Tells echoes apart: on datagram sockets the kernel sets the identifier.
     sequence: AtomicU16,
 }
 
 impl Pings {
-    /// The socket for `address`, or why there is none.
-    fn client(&self, address: IpAddr) -> Result<&Client, &str> {
+    /// The socket for `address`, or why there is none. A failure is not remembered: descriptors come back.
+    fn client(&self, address: IpAddr) -> Result<&Client, std::io::Error> {
         let (slot, kind) = if address.is_ipv4() { (&self.v4, ICMP::V4) } else { (&self.v6, ICMP::V6) };
-        slot.get_or_init(|| {
-            Client::new(&Config::builder().kind(kind).build()).map_err(|error| {
-                let why = error.to_string();
-                why.lines().next().unwrap_or("no ICMP socket").to_owned()
-            })
-        })
-        .as_ref()
-        .map_err(String::as_str)
+        if let Some(known) = slot.get() {
+            return Ok(known);
+        }
+        let opened = Client::new(&Config::builder().kind(kind).build())?;
+        // Of two that open at once, one is closed again.
+        Ok(slot.get_or_init(|| opened))
     }
 }
 
@@ -51,7 +49,7 @@ pub(super) async fn attempt(prober: &Prober, probe: &IcmpProbe, compiled: &Compi
     };
     let client = match prober.pings.client(address) {
         Ok(client) => client,
-        Err(why) => return Attempt::unknown(Cause::Unsupported, format!("this pinger may not send ICMP: {why}")),
+        Err(error) => return no_socket(&error),
     };
     let packets = u32::from(probe.packets.max(1));
     for sent in 0..packets {
@@ -80,6 +78,16 @@ async fn echo(client: &Client, address: IpAddr, sequence: u16, wait: Duration) -
     pinger.timeout(wait);
     let (_, round_trip) = pinger.ping(PingSequence(sequence), b"upmesh").await?;
     Ok(round_trip)
+}
+
+/// Whether we may not, or cannot just now.
+fn no_socket(error: &std::io::Error) -> Attempt {
+    let why = error.to_string();
+    let why = why.lines().next().unwrap_or("no ICMP socket");
+    match egress::io_kind(error) {
+        FailureKind::Resources => Attempt::unknown(Cause::Resources, format!("no ICMP socket: {why}")),
+        _ => Attempt::unknown(Cause::Unsupported, format!("this pinger may not send ICMP: {why}")),
+    }
 }
 
 fn failed(error: &SurgeError, timings: Timings) -> Attempt {

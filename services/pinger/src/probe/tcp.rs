@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use egress::{Failure, Phase};
 use model::Cause;
 use model::monitor::TcpProbe;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -26,7 +27,9 @@ pub(super) async fn attempt(prober: &Prober, probe: &TcpProbe, compiled: &Compil
                 let what = if probe.expect.is_some() { "the expected text did not come in time" } else { "the text was not taken in time" };
                 return Attempt::down(Cause::Timeout, what.to_owned(), connected.timings);
             }
-            Ok(Err((cause, detail))) => return Attempt::down(cause, detail, connected.timings),
+            Ok(Err(Broken::Answer(detail))) => return Attempt::down(Cause::Assertion, detail, connected.timings),
+            // Whose failure it is, the kind says: a socket may break because our network went.
+            Ok(Err(Broken::Socket(error))) => return Attempt::from(Failure::of_io(&error, Phase::Transfer, connected.timings)),
             Ok(Ok(first_byte)) => connected.timings.first_byte = first_byte.map(|at| at.duration_since(connected_at)),
         }
     }
@@ -37,18 +40,24 @@ pub(super) async fn attempt(prober: &Prober, probe: &TcpProbe, compiled: &Compil
     )
 }
 
+/// Why a conversation failed.
+enum Broken {
+    Socket(std::io::Error),
+    /// What was said is not what was expected.
+    Answer(String),
+}
+
 /// Answers when the first byte came, if one was waited for.
-async fn converse(stream: &mut TcpStream, probe: &TcpProbe) -> Result<Option<Instant>, (Cause, String)> {
-    let broken = |error: std::io::Error| (Cause::ConnectionReset, error.to_string());
+async fn converse(stream: &mut TcpStream, probe: &TcpProbe) -> Result<Option<Instant>, Broken> {
     if let Some(text) = &probe.send {
-        stream.write_all(text.as_bytes()).await.map_err(broken)?;
+        stream.write_all(text.as_bytes()).await.map_err(Broken::Socket)?;
     }
     let Some(expected) = &probe.expect else { return Ok(None) };
     let mut heard = Vec::new();
     let mut first_byte = None;
     loop {
         let before = heard.len();
-        let read = stream.read_buf(&mut heard).await.map_err(broken)?;
+        let read = stream.read_buf(&mut heard).await.map_err(Broken::Socket)?;
         first_byte.get_or_insert_with(Instant::now);
         // The text may straddle two reads.
         let from = before.saturating_sub(expected.len());
@@ -56,7 +65,7 @@ async fn converse(stream: &mut TcpStream, probe: &TcpProbe) -> Result<Option<Ins
             return Ok(first_byte);
         }
         if read == 0 || heard.len() >= READ {
-            return Err((Cause::Assertion, format!("the answer ({} bytes) does not contain the expected text", heard.len())));
+            return Err(Broken::Answer(format!("the answer ({} bytes) does not contain the expected text", heard.len())));
         }
         // A target that drips bytes without end is held by the deadline; one that floods, by the cap.
         if heard.capacity() - heard.len() < 1024 {
