@@ -2,6 +2,7 @@
 //! what a check costs on disk and a monitor in Redis.
 
 mod log;
+mod replay;
 mod run;
 
 use std::time::Duration;
@@ -21,6 +22,9 @@ pub async fn measure(suite: &mut Suite) -> Result<()> {
     }
     if suite.wants(&["R4"]) {
         delay(suite).await?;
+    }
+    if suite.wants(&["R5"]) {
+        replayed(suite).await?;
     }
     if suite.wants(&["D", "M1"]) {
         sizes(suite).await?;
@@ -102,6 +106,15 @@ async fn delay(suite: &mut Suite) -> Result<()> {
         200.0,
         note,
     );
+    Ok(())
+}
+
+/// R5: history and live state anew from the log.
+async fn replayed(suite: &mut Suite) -> Result<()> {
+    let log = Log { monitors: suite.size(20_000, 1_000), interval_seconds: 60, rounds: 60, hours_ago: 1 };
+    let replayed = replay::replay(&Stack::new(), &log).await?;
+    let note = format!("{} results of {} monitors; swapped in and tidied after {:.1} s", log.results(), log.monitors, replayed.seconds);
+    suite.above("R5", "upmesh replay: results read, folded and staged per second", replayed.records_per_second, "/s", 100_000.0, note);
     Ok(())
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::num::NonZero;
+use std::time::Instant;
 
 use futures::{StreamExt as _, TryStreamExt as _};
 use kafka::{LogReader, Message, Stretch};
@@ -122,6 +123,7 @@ impl Replay<'_> {
         if stretches.is_empty() {
             return Ok(());
         }
+        let began = Instant::now();
         let reader = LogReader::start(&self.kafka, &self.topic, &stretches)?;
         let lanes = std::thread::available_parallelism().map_or(2, NonZero::get);
         let intake = self.intake();
@@ -155,6 +157,7 @@ impl Replay<'_> {
         for stretch in stretches {
             self.positions.insert(stretch.partition, stretch.to);
         }
+        self.report.reading += began.elapsed();
         Ok(())
     }
 }

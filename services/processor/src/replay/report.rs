@@ -76,7 +76,7 @@ pub struct Report {
     /// How far the processors were behind the log at the beginning.
     pub behind: u64,
     pub took: Duration,
-    /// How long reading took.
+    /// How long reading, folding and staging took; comparing and swapping come on top.
     pub reading: Duration,
     /// From this hour on the log holds everything; hours before are merged, never taken away.
     pub covered_from: Millis,

@@ -1,6 +1,7 @@
 //! Writing the new generation: blocks to the staging tables, live state to keys nobody reads yet.
 
 use std::collections::{HashMap, HashSet};
+use std::time::Instant;
 
 use bytes::Bytes;
 use cache::{Cache, HourCounts, LiveResult, LiveWrite};
@@ -40,9 +41,10 @@ impl Replay<'_> {
 
     /// Everything read is staged after this.
     pub(super) async fn settle(&mut self) -> Result<(), ReplayError> {
+        let began = Instant::now();
         self.stage_blocks().await?;
         self.settle_writing().await?;
-        self.report.reading = self.began.elapsed();
+        self.report.reading += began.elapsed();
         if let Some(rebuild) = &mut self.rebuild {
             rebuild.analyze().await?;
         }
@@ -53,7 +55,9 @@ impl Replay<'_> {
     pub(super) async fn settle_tail(&mut self, cache: Option<&Cache>) -> Result<(), ReplayError> {
         let blocks = self.fold.take_blocks();
         let places: HashSet<(MonitorId, Region)> = blocks.iter().map(|block| (block.key.monitor, block.key.region.clone())).collect();
+        let began = Instant::now();
         let blocks = write(&self.staging, blocks).await?;
+        self.report.reading += began.elapsed();
         self.staged.extend(blocks.iter().map(|block| day_of(block.key.hour)));
         let Some(cache) = cache else { return Ok(()) };
         self.stage_live_blocks(cache, &blocks).await?;
