@@ -208,7 +208,7 @@ impl Processing {
         victim.start(&mut self.mesh, None);
         let before = self.proxy.as_ref().map(Proxy::cuts).unwrap_or_default();
         if let Some(proxy) = &self.proxy {
-            proxy.cut_commits(self.seed.number(), 40);
+            proxy.cut_commits(self.seed.number(), 60);
         }
         for _ in 0..40 {
             self.trials += 1;

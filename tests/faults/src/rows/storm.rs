@@ -11,6 +11,8 @@ use model::Millis;
 use system_tests::{Api, Broker, Farm, Mesh, Plan, Redis, Service, monitor, now};
 use testkit::FakeSlack;
 
+pub use inject::Kind;
+
 use crate::row::Row;
 use crate::seed::Seed;
 
@@ -55,10 +57,10 @@ impl Amount {
     }
 }
 
-pub async fn run(seed: &Seed, amount: Amount) -> Vec<Row> {
+pub async fn run(seed: &Seed, kinds: &[Kind], amount: Amount) -> Vec<Row> {
     let mut storm = Storm::start(seed.branch("storm")).await;
     let mut rows = Vec::new();
-    for kind in inject::Kind::ALL {
+    for kind in kinds.iter().copied() {
         let mut row = kind.row();
         let began = Instant::now();
         storm.inject(kind, amount, &mut row).await;
