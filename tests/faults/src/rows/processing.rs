@@ -289,11 +289,11 @@ impl Processing {
         row.require(lacking + surplus + other == 0, || {
             format!("I2, history lacks {lacking} slots, has {surplus} too many, {other} otherwise")
         });
-        let mut differs = live_differs(&self.mesh, &pool, &told).await;
+        let mut differs = live_differs(&self.mesh, &pool, &told, false).await;
         let begin = Instant::now();
         while !differs.is_empty() && begin.elapsed() < Duration::from_secs(10) {
             tokio::time::sleep(Duration::from_millis(300)).await;
-            differs = live_differs(&self.mesh, &pool, &told).await;
+            differs = live_differs(&self.mesh, &pool, &told, false).await;
         }
         row.require(differs.is_empty(), || differs.join("; "));
         let letters = read_all(&self.mesh.kafka, &events::Topics::dead_letter(&topic)).await;
