@@ -85,6 +85,7 @@ pub async fn start(ctx: Context) -> Result<(), service::Error> {
         clock: Arc::clone(&clock),
         decided: Arc::clone(&decided),
         owner,
+        failures: sender::Failures::default(),
     };
     let loaded = catalog.clone();
     let stop = shutdown.clone();

@@ -2,6 +2,7 @@
 //! dead sender held is in doubt.
 
 mod attempt;
+mod failures;
 mod pace;
 
 use std::collections::HashMap;
@@ -19,6 +20,7 @@ use uuid::Uuid;
 use crate::catalog::Catalog;
 use crate::channels::{Channels, groups, pace};
 use crate::metrics::Metrics;
+pub use failures::Failures;
 use pace::Pace;
 
 /// Claimed at once: a grouped message names no more (see the metadata's limit).
@@ -44,6 +46,7 @@ pub struct Sender {
     pub clock: Arc<dyn Clock>,
     pub decided: Arc<Notify>,
     pub owner: Uuid,
+    pub failures: Failures,
 }
 
 /// A channel is free again, not before `until`.

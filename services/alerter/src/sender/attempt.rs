@@ -71,6 +71,7 @@ impl Sender {
                     .zip(sent)
                     .map(|(delivery, Sent { message, found })| (*delivery, Settlement::Sent { message, found }))
                     .collect();
+                self.failures.worked(channel.id);
                 self.settle(kind, ends).await;
                 None
             }
@@ -78,7 +79,7 @@ impl Sender {
                 service::crash_point!("alerter::not_sent");
                 tracing::warn!(channel = channel.name, kind, deliveries = batch.len(), error = %failure, "a message was not delivered");
                 let now = self.clock.now_ms();
-                let pause = batch.iter().map(|delivery| pause(&failure, delivery.attempt)).max().unwrap_or(FIRST_PAUSE);
+                let pause = pause(&failure, self.failures.failed(channel.id));
                 let ends = batch.iter().map(|delivery| (*delivery, end(&failure, delivery, pause, now))).collect();
                 self.settle(kind, ends).await;
                 Some(Instant::now() + pause)
@@ -148,15 +149,15 @@ fn end(failure: &SendFailure, delivery: &ClaimedDelivery, pause: Duration, now: 
     Settlement::Retry { due_at, doubtful: matches!(failure, SendFailure::Doubtful { .. }), error }
 }
 
-/// Exponential with jitter; what the channel asked for is kept.
-fn pause(failure: &SendFailure, attempt: i32) -> Duration {
+/// Exponential in the channel's failures in a row, with jitter; what the channel asked for is kept.
+fn pause(failure: &SendFailure, in_a_row: u32) -> Duration {
     let first = match failure {
         SendFailure::Retry { after: Some(after), .. } => return *after + Duration::from_millis(rand::random_range(10..250)),
         SendFailure::Retry { after: None, .. } => FIRST_PAUSE,
         SendFailure::Doubtful { .. } => DOUBT_PAUSE,
         SendFailure::Refused { .. } => REFUSED_PAUSE,
     };
-    let doubled = first.saturating_mul(1 << u32::try_from((attempt - 1).clamp(0, 16)).unwrap_or(0));
+    let doubled = first.saturating_mul(1 << in_a_row.saturating_sub(1).min(16));
     doubled.min(LONGEST_PAUSE).mul_f64(rand::random_range(0.75..1.25))
 }
 

@@ -47,6 +47,11 @@ async fn a_blind_region_is_told_once_and_so_is_its_recovery() {
     let posts = mesh.slack.wait_taken(1, LONG).await;
     assert!(posts[0].text().contains("Prober in region local is blind"), "{}", posts[0].text());
     assert!(posts[0].text().contains("unknown, not down"), "{}", posts[0].text());
+    // Killed between the answer and its record it would leave the message in doubt, and a flagged repeat would be right.
+    eventually("the message is recorded", LONG, async || {
+        (mesh.count("SELECT count(*) FROM deliveries WHERE state = 'sent'").await == 1).then_some(())
+    })
+    .await;
     first.kill();
     say(&mesh, &[said("local", "a", t + 50_000, Blind, t + 900, 50), said("local", "b", t + 50_000, Sees, t + 49_000, 40)]).await;
     say(&mesh, &[said("local", "a", t + 51_000, Sees, t + 50_900, 50), said("local", "a", t + 52_000, Sees, t + 50_900, 50)]).await;
