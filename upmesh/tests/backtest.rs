@@ -199,7 +199,7 @@ async fn the_policy_in_force_finds_what_was_and_another_finds_less() {
     }
 
     // Runs of 5 and longer remain of the flaky one's; each is detected three slots later.
-    let longest = (1..SLOTS).filter(|length| (1..=*length).map(|run| 6 + run).sum::<i64>() <= SLOTS).last().expect("a run");
+    let longest = (1..SLOTS).rfind(|length| (1..=*length).map(|run| 6 + run).sum::<i64>() <= SLOTS).expect("a run");
     let slower = mesh.json("failures_to_open: 5", &["--from", "2h", "--monitor", "flaky"]).await;
     let count = slower["incidents"].as_array().expect("incidents").len();
     let left = usize::try_from(longest - 4).expect("few");

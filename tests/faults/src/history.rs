@@ -79,7 +79,8 @@ pub async fn live_differs(mesh: &Mesh, pool: &PgPool, told: &Told, moving: bool)
         let key = format!("{prefix}:block:{monitor}:local:{}", hour.timestamp_millis());
         let held: Option<Vec<u8>> = redis::cmd("GET").arg(key).query_async(&mut connection).await.expect("a block");
         let same = held.as_deref() == Some(one.get("block"));
-        if !same && !(moving && held.as_deref().is_some_and(|held| contains(held, one.get("block")))) {
+        let ahead = moving && held.as_deref().is_some_and(|held| contains(held, one.get("block")));
+        if !same && !ahead {
             differs.push(format!("I5, {monitor} {hour}: Redis holds another block ({} bytes)", held.map_or(0, |held| held.len())));
         }
     }
