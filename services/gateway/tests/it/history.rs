@@ -77,7 +77,8 @@ async fn days_without_blocks_are_told_from_roll_ups() {
     let mesh = Mesh::with(&[("CHECK_RETENTION_DAYS", "2")], users).await;
     let store = &mesh.stack.database().await.store;
     let day = 24 * HOUR_MS;
-    let midnight = now() - now().rem_euclid(day);
+    let now = now();
+    let midnight = now - now.rem_euclid(day);
     let old = blocks(&monitor, midnight - 10 * day, midnight - 9 * day, Outcome::Down);
     let hours: Vec<_> = old.into_iter().map(|(key, block)| HourBlock { key, block: Arc::new(block) }).collect();
     store.ensure_history_days(hours.iter().map(|hour| hour.key.hour)).await.expect("partitions");
