@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::get;
 use cache::Cache;
 use directory::{Client, Directory, Replication};
@@ -18,14 +18,13 @@ use utoipa::OpenApi as _;
 
 use crate::app::{App, Parts, origin_of};
 use crate::auth::{LoginLimit, Sessions, refuse_cross_site};
+use crate::input::oversized;
 use crate::live::{Catalog, Flights, follow_configuration, refresh_states};
 use crate::mesh::Log;
 use crate::settings::Settings;
 use crate::stream::{Hub, follow_updates};
 use crate::{openapi, routes, web};
 
-/// The largest body any route takes: a monitor's settings with a 64 KiB request body and 50 headers.
-const BODY_LIMIT: usize = 512 * 1024;
 /// Connections to PostgreSQL, for history and for the rare write.
 const READ_CONNECTIONS: u32 = 10;
 const WRITE_CONNECTIONS: u32 = 2;
@@ -101,8 +100,9 @@ fn router(app: App) -> Router {
         .method_not_allowed_fallback(wrong_method)
         .fallback(web::dashboard)
         .layer(from_fn_with_state(app.clone(), refuse_cross_site))
+        .layer(from_fn(oversized::refuse))
         .layer(from_fn_with_state(app.clone(), web::guard))
-        .layer(DefaultBodyLimit::max(BODY_LIMIT))
+        .layer(DefaultBodyLimit::max(oversized::BODY_LIMIT))
         .with_state(app)
 }
 

@@ -3,6 +3,7 @@
 mod body;
 mod cursor;
 mod id;
+pub(crate) mod oversized;
 mod query;
 mod window;
 

@@ -174,3 +174,13 @@ async fn wrong_methods_and_paths_are_told_apart() {
         assert!(found.0 == 404 || path.contains(".."), "{path}: {}", found.1);
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_that_is_too_large_is_answered_and_not_cut_off() {
+    let mesh = Mesh::start().await;
+    for n in 0..20 {
+        let request = mesh.request(Method::POST, "/api/monitors").bearer_auth(ADMIN).header("content-type", "application/json");
+        let sent = request.body(vec![b' '; 3 << 20]).send().await.unwrap_or_else(|error| panic!("{n}: {error:?}"));
+        assert_eq!((sent.status().as_u16(), sent.headers()["content-type"].to_str().ok()), (413, Some("application/problem+json")));
+    }
+}
