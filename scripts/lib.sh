@@ -52,8 +52,9 @@ build_with_progress() {
         "$@"
         return
     fi
-    local log=$state/log/build.log ticker code=0
-    (while sleep 10; do say "building: $(grep -c Compiling "$log" || true) crates so far"; done) &
+    local log=$state/log/build.log ticker code=0 builder=$BASHPID
+    # It ends with the build, also when that is interrupted: what runs in the background does not hear Ctrl-C.
+    (while sleep 10 && kill -0 "$builder" 2>/dev/null; do say "building: $(grep -c Compiling "$log" || true) crates so far"; done) &
     ticker=$!
     "$@" >"$log" 2>&1 || code=$?
     kill "$ticker" 2>/dev/null || true
