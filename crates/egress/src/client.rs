@@ -1,6 +1,5 @@
 //! The door to the outside: [`Egress`].
 
-use std::future::Future;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -161,16 +160,13 @@ pub(crate) async fn within<T>(
     trace: &mut Trace,
     exchange: impl AsyncFnOnce(&mut Trace) -> Result<T, Broken>,
 ) -> Result<T, Failure> {
-    let done = { cut(deadline, exchange(trace)).await };
+    // Handed straight to the timeout: a future that travels through another function's arguments is stored twice.
+    let done = tokio::time::timeout_at(deadline.into(), exchange(&mut *trace)).await;
     match done {
-        Some(Ok(done)) => Ok(done),
-        Some(Err(broken)) => Err(failed(trace, broken)),
-        None => Err(failed(trace, late(trace.phase))),
+        Ok(Ok(done)) => Ok(done),
+        Ok(Err(broken)) => Err(failed(trace, broken)),
+        Err(_elapsed) => Err(failed(trace, late(trace.phase))),
     }
-}
-
-async fn cut<T>(deadline: Instant, exchange: impl Future<Output = T>) -> Option<T> {
-    tokio::time::timeout_at(deadline.into(), exchange).await.ok()
 }
 
 /// A deadline that passed while our resolver was asked is not the target's.

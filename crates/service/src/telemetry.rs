@@ -13,7 +13,7 @@ use tracing_subscriber::fmt::format::JsonFields;
 use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
 
-use crate::{Env, Error, logs};
+use crate::{Env, Error, logs, trace};
 
 /// Quiet where libraries are chatty; `RUST_LOG` replaces it.
 const DEFAULT_FILTER: &str = "info,rdkafka=warn,sqlx=warn,hyper=warn,reqwest=warn,opentelemetry=warn,tokio_cron_scheduler=warn";
@@ -71,6 +71,7 @@ fn provider(name: &'static str, env: &Env) -> Result<SdkTracerProvider, Error> {
         .join()
         .map_err(|_| Error::msg("the OTLP client panicked"))??;
     let exporter = SpanExporter::builder().with_http().with_http_client(client).with_endpoint(url).with_timeout(EXPORT_TIMEOUT).build()?;
+    trace::set_exported();
     let service = env.get("OTEL_SERVICE_NAME").unwrap_or(name).to_owned();
     Ok(SdkTracerProvider::builder()
         .with_batch_exporter(exporter)

@@ -1,11 +1,24 @@
 //! W3C trace context across processes: HTTP headers and Kafka record headers carry the same `traceparent` line.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use opentelemetry::propagation::{Extractor, Injector};
 use tracing::Span;
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 
 /// Name of the header, in HTTP and in Kafka.
 pub const TRACEPARENT: &str = "traceparent";
+
+static EXPORTED: AtomicBool = AtomicBool::new(false);
+
+/// Whether spans go to a collector. Where thousands of spans a second would be made for nobody, ask first.
+pub fn exported() -> bool {
+    EXPORTED.load(Ordering::Relaxed)
+}
+
+pub(crate) fn set_exported() {
+    EXPORTED.store(true, Ordering::Relaxed);
+}
 
 /// The `traceparent` of the current span; `None` outside any span.
 pub fn current() -> Option<String> {

@@ -94,6 +94,8 @@ pub struct Engine {
     done: mpsc::UnboundedReceiver<Done>,
     done_sender: mpsc::UnboundedSender<Done>,
     missed: mpsc::Sender<Vec<overdue::Missed>>,
+    /// Missed slots not handed over yet.
+    unreported: Vec<overdue::Missed>,
     /// Checks per second over all shards held.
     rate: f64,
     /// Wall clock and monotonic clock when last compared.
@@ -118,6 +120,7 @@ impl Engine {
             done,
             done_sender,
             missed,
+            unreported: Vec::new(),
             rate: 0.0,
             last_look: (now, Instant::now()),
             seen: now,
@@ -137,6 +140,7 @@ impl Engine {
             let now = self.look();
             self.run_due(now);
             self.run_waiting(now);
+            self.hand_over_missed();
             timer.as_mut().reset(Instant::now() + self.pause());
             tokio::select! {
                 biased;
@@ -177,6 +181,8 @@ impl Engine {
                 },
             }
         }
+        // Fails only where the task that reports them is gone.
+        let _ = self.missed.send(std::mem::take(&mut self.unreported)).await;
     }
 
     /// Until the next slot, and not longer than the clock may go unwatched.

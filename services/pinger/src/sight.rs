@@ -147,13 +147,19 @@ impl Sight {
         if trouble.is_some() {
             self.0.wanted.notify_one();
         }
-        if self.0.canaries.is_empty()
-            && (attempt.latency_us.is_some() || attempt.outcome == Outcome::Down)
-            && let Some((host, port)) = peers::place(probe)
-        {
-            let mut peers = lock(&self.0.peers);
-            if attempt.latency_us.is_some() { peers.answered(host, port, Instant::now()) } else { peers.failed(&host) }
+        if self.0.canaries.is_empty() {
+            self.compare(probe, attempt);
         }
+    }
+
+    /// Remembers who answers, for want of canaries.
+    fn compare(&self, probe: &ProbeSpec, attempt: &Attempt) {
+        let now = Instant::now();
+        let answered = attempt.latency_us.is_some();
+        let telling = if answered { lock(&self.0.peers).wants(now) } else { attempt.outcome == Outcome::Down };
+        let Some((host, port)) = telling.then(|| peers::place(probe)).flatten() else { return };
+        let mut peers = lock(&self.0.peers);
+        if answered { peers.answered(host, port, now) } else { peers.failed(&host) }
     }
 }
 

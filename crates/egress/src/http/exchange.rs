@@ -15,6 +15,7 @@ use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use rustls_pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use url::{Host, Url};
 
@@ -48,11 +49,23 @@ pub(super) async fn exchange(inner: &Inner, ask: &Ask<'_>, trace: &mut Trace) ->
         trace.next(Phase::FirstByte);
         return talk(stream, address, None, ask, trace).await;
     }
+    // On the heap: a handshake is large, and every check would carry its size.
+    Box::pin(secured(inner, &host, stream, address, ask, trace)).await
+}
+
+async fn secured(
+    inner: &Inner,
+    host: &Host<&str>,
+    stream: TcpStream,
+    address: SocketAddr,
+    ask: &Ask<'_>,
+    trace: &mut Trace,
+) -> Result<HttpAnswer, Broken> {
     trace.next(Phase::Tls);
     // The end of the handshake and the request are two writes: Nagle would hold the second back.
     stream.set_nodelay(true).map_err(|error| Broken::of(&error))?;
     let tls = if ask.request.verify_tls { &inner.tls.strict } else { &inner.tls.lax };
-    let stream = TlsConnector::from(Arc::clone(tls)).connect(server_name(&host)?, stream).await.map_err(|error| Broken::of(&error))?;
+    let stream = TlsConnector::from(Arc::clone(tls)).connect(server_name(host)?, stream).await.map_err(|error| Broken::of(&error))?;
     let expires_at = stream.get_ref().1.peer_certificates().and_then(<[_]>::first).and_then(expires_at_ms);
     trace.next(Phase::FirstByte);
     talk(stream, address, expires_at, ask, trace).await

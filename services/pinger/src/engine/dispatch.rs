@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use model::{CheckResult, Millis, Outcome, Slot};
+use tracing::{Instrument as _, Span};
 
 use super::admission::{Admitted, Waiting};
 use super::overdue::Missed;
@@ -94,7 +95,7 @@ impl Engine {
 
     fn saturated(&mut self, waiting: &Waiting) {
         if let Some(missed) = self.missed(waiting.index, waiting.slot, Cause::Saturated) {
-            self.report_missed(vec![missed]);
+            self.report_missed([missed]);
         }
     }
 
@@ -112,7 +113,8 @@ impl Engine {
         let done = self.done_sender.clone();
         let Waiting { index, generation, slot, host, .. } = *waiting;
         tools.metrics.in_flight.set(i64::try_from(running).unwrap_or(i64::MAX));
-        tokio::spawn(async move {
+        let span = if service::trace::exported() { tracing::info_span!("check", %monitor.id, slot) } else { Span::none() };
+        let run = async move {
             let started_at = tools.clock.now_ms();
             tools.metrics.lateness.observe(seconds(started_at - slot));
             // What is left of the slot: the next check must not find this one still running.
@@ -148,7 +150,8 @@ impl Engine {
             tools.reporter.report(&result, up && was_up).await;
             // Fails only at the very end, when nobody counts any more.
             let _ = done.send(Done { index, generation, slot, host, up });
-        });
+        };
+        tokio::spawn(run.instrument(span));
     }
 
     /// The record of a slot that was not run.

@@ -24,6 +24,8 @@ pub(super) struct Missed {
 const RECORDED_MS: Millis = 3_600_000;
 /// Of one monitor, at most this many are recorded at once.
 const MOST_RECORDED: usize = 400;
+/// Missed slots that wait to be handed over.
+const MOST_UNREPORTED: usize = 200_000;
 /// A monitor whose schedule is younger is checked at once.
 const YOUNG_MS: Millis = 60_000;
 /// A slot is not made up for when the next one is this close.
@@ -81,7 +83,7 @@ impl Engine {
         let next = schedule.after(slot.max(now));
         if self.pace.peek(now) + NEXT_IS_CLOSE_MS >= next {
             if let Some(missed) = self.missed(index, slot, Cause::NotRun) {
-                self.report_missed(vec![missed]);
+                self.report_missed([missed]);
             }
             self.timeline.push(Due { at: next, slot: next, index, generation });
             return;
@@ -109,18 +111,28 @@ impl Engine {
         self.report_missed(missed);
     }
 
-    /// Hands missed slots (opened before) to the task that reports them.
-    pub(super) fn report_missed(&mut self, missed: Vec<Missed>) {
-        if let Some(first) = missed.first() {
-            self.tools.metrics.missed.with_label_values(&[first.cause.as_str()]).inc_by(missed.len() as u64);
-        } else {
+    /// Takes note of missed slots (opened before); [`Engine::hand_over_missed`] passes them on.
+    pub(super) fn report_missed(&mut self, missed: impl IntoIterator<Item = Missed>) {
+        let before = self.unreported.len();
+        self.unreported.extend(missed);
+        if let Some(first) = self.unreported.get(before) {
+            let count = self.unreported.len() - before;
+            self.tools.metrics.missed.with_label_values(&[first.cause.as_str()]).inc_by(count as u64);
+        }
+    }
+
+    /// Gives the task that reports them what was missed since the last time: a take-over of thousands of monitors is one message.
+    pub(super) fn hand_over_missed(&mut self) {
+        if self.unreported.is_empty() {
             return;
         }
-        if let Err(full) = self.missed.try_send(missed) {
-            // Never waits here: the records only explain what the configuration shows anyway.
-            let missed = full.into_inner();
-            tracing::warn!(slots = missed.len(), "too many missed slots at once; these are not recorded one by one");
-            for one in missed {
+        // Never waits here: while there is no room they stay.
+        if let Ok(room) = self.missed.try_reserve() {
+            room.send(std::mem::take(&mut self.unreported));
+        } else if self.unreported.len() > MOST_UNREPORTED {
+            // The records only explain what the configuration shows anyway: a slot without one is missed, too.
+            tracing::warn!(slots = self.unreported.len(), "too many missed slots at once; these are not recorded one by one");
+            for one in self.unreported.drain(..) {
                 crate::report::close(&self.progress, one.monitor, one.epoch, one.slot);
             }
         }

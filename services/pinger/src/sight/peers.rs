@@ -14,9 +14,16 @@ const KEPT: Duration = Duration::from_secs(15 * 60);
 const FEWEST: usize = 4;
 /// Asked in one look.
 const SAMPLE: usize = 8;
+/// With this many known, an answer is noted once in [`PAUSE`]: each of thousands a second would say the same.
+const PLENTY: usize = 64;
+const PAUSE: Duration = Duration::from_millis(10);
 
 #[derive(Debug, Default)]
-pub struct Peers(HashMap<String, Peer>);
+pub struct Peers {
+    known: HashMap<String, Peer>,
+    /// When an answer was noted last.
+    noted: Option<Instant>,
+}
 
 #[derive(Debug)]
 struct Peer {
@@ -39,23 +46,29 @@ pub fn place(probe: &ProbeSpec) -> Option<(String, Option<u16>)> {
 }
 
 impl Peers {
+    /// Whether another answer at `now` would tell anything new.
+    pub fn wants(&self, now: Instant) -> bool {
+        self.known.len() < PLENTY || self.noted.is_none_or(|noted| now.saturating_duration_since(noted) >= PAUSE)
+    }
+
     pub fn answered(&mut self, host: String, port: Option<u16>, now: Instant) {
-        if let Some(known) = self.0.get_mut(&host) {
+        self.noted = Some(now);
+        if let Some(known) = self.known.get_mut(&host) {
             known.answered = now;
             known.port = port.or(known.port);
             return;
         }
-        if self.0.len() >= MOST {
-            let oldest = self.0.iter().min_by_key(|(_, peer)| peer.answered).map(|(host, _)| host.clone());
-            oldest.map(|host| self.0.remove(&host));
+        if self.known.len() >= MOST {
+            let oldest = self.known.iter().min_by_key(|(_, peer)| peer.answered).map(|(host, _)| host.clone());
+            oldest.map(|host| self.known.remove(&host));
         }
         let loopback = is_loopback(&host);
-        self.0.insert(host, Peer { port, answered: now, loopback });
+        self.known.insert(host, Peer { port, answered: now, loopback });
     }
 
     /// It is down, and that is its own doing.
     pub fn failed(&mut self, host: &str) {
-        self.0.remove(host);
+        self.known.remove(host);
     }
 
     /// When a host other than `host` last answered; none where too few others are known.
@@ -78,10 +91,10 @@ impl Peers {
     /// Those whose answer says something about our network. Loopback says nothing about it, unless there
     /// is nothing else.
     fn telling(&self) -> impl Iterator<Item = (&String, &Peer)> {
-        let newest = self.0.values().map(|peer| peer.answered).max();
+        let newest = self.known.values().map(|peer| peer.answered).max();
         let recent = move |peer: &Peer| newest.is_some_and(|newest| newest.saturating_duration_since(peer.answered) < KEPT);
-        let beyond = self.0.values().filter(|peer| !peer.loopback && recent(peer)).count();
-        self.0.iter().filter(move |(_, peer)| recent(peer) && (!peer.loopback || beyond <= FEWEST))
+        let beyond = self.known.values().filter(|peer| !peer.loopback && recent(peer)).count();
+        self.known.iter().filter(move |(_, peer)| recent(peer) && (!peer.loopback || beyond <= FEWEST))
     }
 }
 
@@ -117,12 +130,23 @@ mod tests {
     }
 
     #[test]
+    fn where_plenty_is_known_an_answer_is_noted_now_and_then() {
+        let (mut peers, now) = (Peers::default(), Instant::now());
+        for n in 0..PLENTY {
+            assert!(peers.wants(now));
+            peers.answered(format!("h{n}"), Some(1), now);
+        }
+        assert!(!peers.wants(now));
+        assert!(peers.wants(now + PAUSE));
+    }
+
+    #[test]
     fn the_memory_is_bounded_and_old_answers_say_nothing() {
         let (mut peers, now) = (Peers::default(), Instant::now());
         for n in 0..2_000_u64 {
             peers.answered(format!("h{n}"), Some(1), now + Duration::from_secs(n));
         }
-        assert_eq!(peers.0.len(), MOST);
+        assert_eq!(peers.known.len(), MOST);
         peers.answered("new".to_owned(), Some(1), now + Duration::from_secs(2_000) + KEPT);
         assert_eq!(peers.evidence("new"), None);
     }

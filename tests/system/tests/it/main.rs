@@ -7,3 +7,4 @@ mod broker_away;
 mod killed;
 mod replayed;
 mod story;
+mod traced;
