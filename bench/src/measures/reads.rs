@@ -6,9 +6,8 @@ use anyhow::Result;
 use system_tests::{Farm, Mesh, Plan, Service, monitor};
 use testkit::eventually;
 
-use super::checks::words;
 use super::{Suite, progress};
-use crate::child::{Core, Process};
+use crate::child::{Core, Process, words};
 use crate::cpu::Meter;
 use crate::roles::{Count, Ready};
 use crate::stats::{Pairs, median};
@@ -115,9 +114,9 @@ async fn load(suite: &Suite, server: u32, port: u16, paths: &[String], token: Op
 
 /// Puts all threads of a running process on the subject's core.
 async fn pin(pid: u32) {
-    if std::thread::available_parallelism().map_or(1, usize::from) >= 4 {
+    if let Some(core) = Core::Subject.list() {
         let _ = tokio::process::Command::new("taskset")
-            .args(["-a", "-c", "-p", "2", &pid.to_string()])
+            .args(["-a", "-c", "-p", &core, &pid.to_string()])
             .stdout(std::process::Stdio::null())
             .status()
             .await;
