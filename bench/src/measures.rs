@@ -130,7 +130,7 @@ async fn measure(suite: &mut Suite) -> anyhow::Result<()> {
     results::measure(suite).await.context("results (R1 … R5, D, M1)")?;
     rest::measure(suite).await.context("history at rest (D2)")?;
     reads::measure(suite).await.context("reads (G1 … G4)")?;
-    alert::measure(suite).await.context("alerts (E1)")?;
+    alert::measure(suite).await.context("alerts (E1 … E3)")?;
     Ok(())
 }
 
