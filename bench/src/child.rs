@@ -9,29 +9,7 @@ use serde::de::DeserializeOwned;
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
 
-/// Where a process runs, so that the loop and the product have the same one core.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Core {
-    /// The loop or service under test.
-    Subject,
-    /// Targets and load.
-    World,
-    /// Wherever the kernel likes.
-    Any,
-}
-
-impl Core {
-    /// With fewer than four cores there is no core to spare, so nothing is pinned.
-    fn list(self) -> Option<&'static str> {
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        match self {
-            _ if cores < 4 => None,
-            Self::Subject => Some("2"),
-            Self::World => Some("3"),
-            Self::Any => None,
-        }
-    }
-}
+pub use crate::cores::Core;
 
 /// A child that is killed when dropped.
 pub struct Process {
@@ -68,7 +46,7 @@ impl Process {
         let mut command = match core.list() {
             Some(cores) => {
                 let mut command = Command::new("taskset");
-                command.args(["-c", cores]).arg(program);
+                command.args(["-c", &cores]).arg(program);
                 command
             }
             None => Command::new(program),
@@ -104,11 +82,17 @@ impl Process {
         }
     }
 
+    /// Sends it a signal by name.
+    pub async fn signal(&self, name: &str) -> Result<()> {
+        let sent = Command::new("kill").args([&format!("-{name}"), &self.pid()?.to_string()]).status().await?;
+        anyhow::ensure!(sent.success(), "{} cannot be sent SIG{name}", self.name);
+        Ok(())
+    }
+
     /// Asks it to end and waits for that.
     pub async fn terminate(mut self, within: Duration) -> Result<Duration> {
         let begun = std::time::Instant::now();
-        let pid = self.pid()?;
-        Command::new("kill").args(["-TERM", &pid.to_string()]).status().await?;
+        self.signal("TERM").await?;
         match tokio::time::timeout(within, self.child.wait()).await {
             Ok(status) => {
                 status?;
@@ -124,4 +108,9 @@ impl Process {
         let lines: Vec<&str> = log.lines().collect();
         lines[lines.len().saturating_sub(15)..].join("\n")
     }
+}
+
+/// A command line as a list.
+pub fn words(text: &str) -> Vec<String> {
+    text.split_whitespace().map(str::to_owned).collect()
 }

@@ -3,6 +3,7 @@
 
 mod anchors;
 mod child;
+mod cores;
 mod cpu;
 mod measures;
 mod report;

@@ -3,6 +3,7 @@
 mod alert;
 mod checks;
 mod reads;
+mod rest;
 mod results;
 
 use std::path::PathBuf;
@@ -125,10 +126,11 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
 }
 
 async fn measure(suite: &mut Suite) -> anyhow::Result<()> {
-    checks::measure(suite).await.context("checks (P1 … P7)")?;
+    checks::measure(suite).await.context("checks (P1 … P10)")?;
     results::measure(suite).await.context("results (R1 … R5, D, M1)")?;
-    reads::measure(suite).await.context("reads (G1 … G3)")?;
-    alert::measure(suite).await.context("alerts (E1)")?;
+    rest::measure(suite).await.context("history at rest (D2)")?;
+    reads::measure(suite).await.context("reads (G1 … G4)")?;
+    alert::measure(suite).await.context("alerts (E1 … E3)")?;
     Ok(())
 }
 

@@ -123,6 +123,9 @@ pub fn document(figures: &[Figure], machine: &str, date: &str, command: &str, bu
          Loop and product run in turns on the same core (A-B-A-B), the medians are compared, cost is CPU time of the \
          process unless the line says otherwise, and pairs whose loop strays more than 25 % from its own median are thrown \
          away (a figure with fewer than two valid pairs is not judged). Everything stays on loopback.\n\n\
+         Kafka, PostgreSQL and Redis are the real ones of `scripts/stack`, never the embedded broker. For P a pinger and its bare \
+         loops have one core, where there are two or more; targets, feeds, load and those servers keep off it. With fewer than \
+         four cores nothing is pinned for the others.\n\n\
          Bars missed: {}. Not judged: {}.\n\n{}\n## Distance from the bar\n\n{}",
         busy * 100.0,
         list(&missed),

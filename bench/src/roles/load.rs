@@ -1,4 +1,5 @@
-//! Keep-alive GETs in a closed loop over several connections.
+//! Keep-alive GETs over several connections: in a closed loop, or at a rate. At a rate a request counts from the instant it was
+//! due, so that one slow answer does not hide those that waited behind it.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
@@ -26,6 +27,9 @@ pub struct Options {
     pub connections: usize,
     #[arg(long)]
     pub seconds: f64,
+    /// Requests a second over all connections; absent means as many as are answered.
+    #[arg(long)]
+    pub rate: Option<f64>,
 }
 
 pub async fn run(options: Options) -> anyhow::Result<()> {
@@ -49,12 +53,35 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     say(&count)
 }
 
+/// When one connection's requests are due.
+struct Pace {
+    due: Instant,
+    every: Duration,
+}
+
+impl Pace {
+    /// The connections take turns.
+    fn new(offset: usize, connections: usize, rate: f64) -> Self {
+        let of = |count: usize| Duration::from_secs_f64(f64::from(u32::try_from(count).unwrap_or(u32::MAX)) / rate.max(1e-3));
+        Self { due: Instant::now() + of(offset), every: of(connections) }
+    }
+
+    /// Waits until the next is due; says when that was.
+    async fn next(&mut self) -> Instant {
+        let due = self.due;
+        self.due += self.every;
+        tokio::time::sleep_until(due.into()).await;
+        due
+    }
+}
+
 async fn one(options: std::sync::Arc<Options>, offset: usize, end: Instant) -> (u64, u64, Vec<f64>) {
     let (mut errors, mut bytes, mut times) = (0, 0, Vec::new());
     let mut turn = offset;
+    let mut pace = options.rate.map(|rate| Pace::new(offset, options.connections, rate));
     while Instant::now() < end {
         // A connection that breaks is counted and opened again.
-        if connection(&options, &mut turn, end, &mut bytes, &mut times, &mut errors).await.is_ok() {
+        if connection(&options, &mut turn, pace.as_mut(), end, &mut bytes, &mut times, &mut errors).await.is_ok() {
             break;
         }
         errors += 1;
@@ -66,6 +93,7 @@ async fn one(options: std::sync::Arc<Options>, offset: usize, end: Instant) -> (
 async fn connection(
     options: &Options,
     turn: &mut usize,
+    mut pace: Option<&mut Pace>,
     end: Instant,
     bytes: &mut u64,
     times: &mut Vec<f64>,
@@ -82,7 +110,10 @@ async fn connection(
         if let Some(bearer) = &options.bearer {
             request = request.header("authorization", format!("Bearer {bearer}"));
         }
-        let begun = Instant::now();
+        let begun = match pace.as_mut() {
+            Some(pace) => pace.next().await,
+            None => Instant::now(),
+        };
         let response = sender.send_request(request.body(Empty::<Bytes>::new())?).await?;
         let status = response.status();
         let body = response.into_body().collect().await?.to_bytes();

@@ -1,6 +1,6 @@
-//! The world being checked, on one core: `/m/<n>` answers at once, `/h/<n>` after five seconds, and a
-//! range of numbers can be switched to 500. Every arrival is kept with its time; Slack's side is here
-//! too (`/slack`), so that checks and alerts are told by one clock.
+//! The world being checked, on one core: `/m/<n>` answers at once, `/h/<n>` after five seconds, and each
+//! number can fail from an instant of its own on. Every arrival is kept with its time; where alerts go is
+//! here too (`/slack`, `/webhook`), so that checks and alerts are told by one clock.
 
 use std::cell::{Cell, RefCell};
 use std::convert::Infallible;
@@ -16,10 +16,12 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
+use model::Schedule;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 
 use super::{Ready, now_us, say};
+use crate::anchors::heap::monitor_id;
 
 #[derive(Debug, clap::Args)]
 pub struct Options {
@@ -38,9 +40,50 @@ pub struct Arrival(pub u32, pub i64, pub u16);
 #[derive(Default)]
 struct World {
     arrivals: RefCell<Vec<Arrival>>,
-    /// Numbers from … to (exclusive) answer 500.
-    failing: Cell<(u32, u32)>,
-    posts: RefCell<Vec<(i64, String)>>,
+    outages: Cell<Option<Outages>>,
+    posts: RefCell<Vec<Post>>,
+    /// When the channel that takes a message a second took its last.
+    throttled: Cell<i64>,
+}
+
+/// An alert that arrived: where, when, and what it said.
+#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
+pub struct Post {
+    pub path: String,
+    pub at: i64,
+    pub body: String,
+}
+
+/// Which targets fail from when on; what they fail with is a 500.
+#[derive(Debug, Clone, Copy)]
+pub struct Outages {
+    /// Numbers below this one.
+    pub monitors: u32,
+    /// No earlier than this, Unix ms.
+    pub from: i64,
+    pub interval_ms: i64,
+    /// All at `from`, rather than each within its own interval.
+    pub together: bool,
+}
+
+impl Outages {
+    /// When the target of the n-th monitor begins to fail, Unix µs. One by one they lie evenly over the time between two checks.
+    pub fn begin(&self, n: u32) -> Option<i64> {
+        if n >= self.monitors {
+            return None;
+        }
+        if self.together {
+            return Some(self.from * 1000);
+        }
+        let region = "bench".parse().ok()?;
+        let slot = Schedule::new(monitor_id(n), &region, self.interval_ms).at_or_after(self.from);
+        Some(slot * 1000 + self.interval_ms * 1000 * i64::from(n) / i64::from(self.monitors))
+    }
+
+    /// As the control side is told.
+    pub fn path(&self) -> String {
+        format!("/outages/{}/{}/{}/{}", self.monitors, self.from, self.interval_ms, u8::from(self.together))
+    }
 }
 
 pub async fn run(options: Options) -> anyhow::Result<()> {
@@ -110,27 +153,37 @@ async fn answer(request: Request<Incoming>, world: Rc<World>) -> Result<Response
     let path = request.uri().path().to_owned();
     let mut parts = path.split('/').skip(1);
     let kind = parts.next().unwrap_or_default();
-    let mut number = || parts.next().and_then(|part| part.parse::<u32>().ok()).unwrap_or(u32::MAX);
+    let mut number = || parts.next().and_then(|part| part.parse::<i64>().ok()).unwrap_or(-1);
     let body = match kind {
         "m" | "h" => {
-            let id = number();
-            let (from, to) = world.failing.get();
-            let status = if (from..to).contains(&id) { StatusCode::INTERNAL_SERVER_ERROR } else { StatusCode::OK };
+            let id = u32::try_from(number()).unwrap_or(u32::MAX);
+            let fails = world.outages.get().and_then(|outages| outages.begin(id)).is_some_and(|begin| now >= begin);
+            let status = if fails { StatusCode::INTERNAL_SERVER_ERROR } else { StatusCode::OK };
             world.arrivals.borrow_mut().push(Arrival(id, now, status.as_u16()));
             if kind == "h" {
                 tokio::time::sleep(Duration::from_secs(5)).await;
             }
             return Ok(with_status(Bytes::from_static(b"ok"), status));
         }
-        "failing" => {
-            world.failing.set((number(), number()));
+        "outages" => {
+            let monitors = u32::try_from(number()).unwrap_or(0);
+            world.outages.set(Some(Outages { monitors, from: number(), interval_ms: number(), together: number() == 1 }));
             Bytes::new()
         }
         "arrivals" => Bytes::from(serde_json::to_vec(&std::mem::take(&mut *world.arrivals.borrow_mut())).unwrap_or_default()),
         "posts" => Bytes::from(serde_json::to_vec(&std::mem::take(&mut *world.posts.borrow_mut())).unwrap_or_default()),
-        "slack" => {
+        "throttled" if now - world.throttled.get() < 1_000_000 => {
+            let mut response = with_status(Bytes::new(), StatusCode::TOO_MANY_REQUESTS);
+            response.headers_mut().insert(http::header::RETRY_AFTER, http::HeaderValue::from_static("1"));
+            return Ok(response);
+        }
+        "slack" | "webhook" | "throttled" => {
+            if kind == "throttled" {
+                world.throttled.set(now);
+            }
             let body = request.into_body().collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
-            world.posts.borrow_mut().push((now, String::from_utf8_lossy(&body).into_owned()));
+            let body = String::from_utf8_lossy(&body).into_owned();
+            world.posts.borrow_mut().push(Post { path: path.clone(), at: now, body });
             Bytes::from_static(b"ok")
         }
         _ => return Ok(with_status(Bytes::new(), StatusCode::NOT_FOUND)),
@@ -167,4 +220,9 @@ pub async fn control(port: u16, path: &str) -> anyhow::Result<Bytes> {
 /// Takes (and forgets) what arrived so far.
 pub async fn arrivals(port: u16) -> anyhow::Result<Vec<Arrival>> {
     Ok(serde_json::from_slice(&control(port, "/arrivals").await?)?)
+}
+
+/// Takes (and forgets) the alerts that came so far.
+pub async fn posts(port: u16) -> anyhow::Result<Vec<Post>> {
+    Ok(serde_json::from_slice(&control(port, "/posts").await?)?)
 }

@@ -64,9 +64,14 @@ impl Channels {
     }
 }
 
-/// Whether many notices may share a message.
-pub fn groups(settings: &ChannelSettings) -> bool {
-    !matches!(settings, ChannelSettings::Webhook { .. })
+/// How many notices may share a message.
+pub fn most_in_one(settings: &ChannelSettings) -> usize {
+    match settings {
+        ChannelSettings::SlackWebhook { .. } => usize::MAX,
+        // By the ids in its metadata a message in doubt is found again.
+        ChannelSettings::SlackBot { .. } => slack_blocks::GROUP_IDS,
+        ChannelSettings::Webhook { .. } => 1,
+    }
 }
 
 /// How many messages a channel takes in how long, beyond which they wait.

@@ -18,13 +18,13 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::catalog::Catalog;
-use crate::channels::{Channels, groups, pace};
+use crate::channels::{Channels, most_in_one, pace};
 use crate::metrics::Metrics;
 pub use failures::Failures;
-use pace::Pace;
+use pace::{Pace, Told};
 
-/// Claimed at once: a grouped message names no more (see the metadata's limit).
-const CLAIM: i64 = 50;
+/// Claimed at once: a storm should fit into a few messages.
+const CLAIM: i64 = 500;
 /// A claim lasts so long unless it is renewed: what a dead sender held goes on after it.
 const LEASE: Duration = Duration::from_secs(15);
 const RENEW: Duration = Duration::from_secs(4);
@@ -53,7 +53,8 @@ pub struct Sender {
 struct Free {
     channel: ChannelId,
     until: Option<Instant>,
-    sent: usize,
+    /// What was claimed for it.
+    deliveries: usize,
 }
 
 impl Sender {
@@ -88,10 +89,10 @@ impl Sender {
                 busy.insert(channel, None);
                 let (sender, done) = (self.clone(), done.clone());
                 self.ctx.job("delivery", async move {
-                    let sent = deliveries.len();
+                    let claimed = deliveries.len();
                     let until = sender.deliver(channel, deliveries).await;
                     // Closed only when the loop ended.
-                    let _ = done.send(Free { channel, until, sent }).await;
+                    let _ = done.send(Free { channel, until, deliveries: claimed }).await;
                 });
             }
             if measured.elapsed() >= MEASURE {
@@ -143,11 +144,15 @@ impl Sender {
 
     fn release(&self, busy: &mut HashMap<ChannelId, Option<Instant>>, paces: &mut HashMap<ChannelId, Pace>, free: &Free) {
         let now = Instant::now();
-        let settings = self.catalog.get(free.channel);
-        let limit = settings.and_then(|channel| pace(&channel.settings));
-        let slowed = limit.and_then(|(count, window)| {
-            let messages = if free.sent > GROUP_ABOVE { 1 } else { free.sent };
-            paces.entry(free.channel).or_default().sent(messages, count, window, now)
+        let slowed = self.catalog.get(free.channel).and_then(|channel| {
+            let (count, window) = pace(&channel.settings)?;
+            let (pace, in_one) = (paces.entry(free.channel).or_default(), in_one(&channel.settings, free.deliveries));
+            let told = match free.until {
+                Some(_) => Told::Not,
+                None if in_one > 1 => Told::Together,
+                None => Told::OneByOne,
+            };
+            pace.sent(free.deliveries.div_ceil(in_one), told, count, window, now)
         });
         match free.until.max(slowed) {
             Some(until) if until > now => busy.insert(free.channel, Some(until)),
@@ -183,7 +188,7 @@ fn by_channel(claimed: Vec<ClaimedDelivery>) -> HashMap<ChannelId, Vec<ClaimedDe
     channels
 }
 
-/// Whether so many are told in one message.
-fn in_one(settings: &directory::wire::ChannelSettings, count: usize) -> bool {
-    groups(settings) && count > GROUP_ABOVE
+/// How many of so many the next message tells.
+fn in_one(settings: &directory::wire::ChannelSettings, count: usize) -> usize {
+    if count > GROUP_ABOVE { most_in_one(settings).min(count) } else { 1 }
 }

@@ -35,15 +35,13 @@ impl Sender {
             return Some(Instant::now() + Duration::from_secs(5));
         };
         let known_id = self.store.known_message_channel(id).await.ok().flatten();
-        if in_one(&channel.settings, deliveries.len()) {
-            let batch: Vec<&ClaimedDelivery> = deliveries.iter().collect();
-            return self.send(&channel, known_id, &batch).await;
-        }
-        for (i, delivery) in deliveries.iter().enumerate() {
-            let until = self.send(&channel, known_id.clone(), &[delivery]).await;
+        let size = in_one(&channel.settings, deliveries.len());
+        for (i, batch) in deliveries.chunks(size).enumerate() {
+            let told: Vec<&ClaimedDelivery> = batch.iter().collect();
+            let until = self.send(&channel, known_id.clone(), &told).await;
             if until.is_some() {
                 // The channel asks for patience: the rest goes back unsent.
-                let rest = deliveries.iter().skip(i + 1).map(|delivery| (delivery, back(delivery, self.clock.now_ms()))).collect();
+                let rest = deliveries.iter().skip((i + 1) * size).map(|delivery| (delivery, back(delivery, self.clock.now_ms()))).collect();
                 self.settle(channel.settings.kind(), rest).await;
                 return until;
             }
