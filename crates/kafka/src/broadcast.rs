@@ -11,7 +11,7 @@ use tokio::sync::{mpsc, watch};
 
 use crate::config::KafkaConfig;
 use crate::error::KafkaError;
-use crate::record::{Message, TopicNames, detach};
+use crate::record::{Detacher, Message};
 use crate::topics::partitions;
 
 /// How often new partitions are looked for.
@@ -71,7 +71,7 @@ struct Reader {
 
 impl Reader {
     fn run(mut self, ready: &watch::Sender<bool>) {
-        let mut names = TopicNames::default();
+        let mut detacher = Detacher::default();
         let mut refreshed: Option<Instant> = None;
         while !self.closed.load(Ordering::Acquire) {
             if refreshed.is_none_or(|at| at.elapsed() > REFRESH) {
@@ -93,9 +93,8 @@ impl Reader {
             }
             match self.client.poll(Duration::from_millis(100)) {
                 Some(Ok(message)) => {
-                    let topic = names.get(rdkafka::Message::topic(&message));
                     // No group, so nothing is lost by blocking here: a slow service slows only itself.
-                    if self.sender.blocking_send(detach(&message, topic)).is_err() {
+                    if self.sender.blocking_send(detacher.detach(&message)).is_err() {
                         return;
                     }
                 }

@@ -129,6 +129,9 @@ impl KafkaConfig {
             .set("fetch.wait.max.ms", self.fetch_wait_ms.to_string())
             .set("fetch.error.backoff.ms", "200")
             .set("queued.max.messages.kbytes", "32768")
+            // How long a partition is not fetched once that much waits. The default, a second, is longer than the
+            // queue lasts: whoever catches up would stand still for most of each second.
+            .set("fetch.queue.backoff.ms", "10")
             .set("session.timeout.ms", self.session_timeout.as_millis().to_string())
             .set("heartbeat.interval.ms", (self.session_timeout.as_millis() / 5).to_string())
             // The polling thread never blocks, so this bounds only how long a frozen process holds up a rebalance.

@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 
 use crate::config::KafkaConfig;
 use crate::error::KafkaError;
-use crate::record::{Message, TopicNames, detach};
+use crate::record::{Detacher, Message};
 use crate::topics::{blocking, partitions};
 
 /// Records handed out at once.
@@ -132,7 +132,7 @@ struct Reader {
 
 impl Reader {
     fn run(mut self) {
-        let mut names = TopicNames::default();
+        let mut detacher = Detacher::default();
         let mut batch = Vec::with_capacity(BATCH);
         let mut heard = Instant::now();
         while !self.left.is_empty() && !self.closed.load(Ordering::Acquire) {
@@ -144,8 +144,7 @@ impl Reader {
                     let (partition, offset) = (rdkafka::Message::partition(&message), rdkafka::Message::offset(&message));
                     if let Some(end) = self.left.get(&partition).copied() {
                         if offset < end {
-                            let topic = names.get(rdkafka::Message::topic(&message));
-                            batch.push(detach(&message, topic));
+                            batch.push(detacher.detach(&message));
                         }
                         if offset + 1 >= end {
                             drop(message);

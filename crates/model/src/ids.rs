@@ -93,8 +93,22 @@ impl FromStr for Region {
 
 impl<'de> Deserialize<'de> for Region {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
-        text.parse().map_err(serde::de::Error::custom)
+        deserializer.deserialize_str(RegionVisitor)
+    }
+}
+
+/// Reads the name where it stands: a region is in every result, so it is not copied twice.
+struct RegionVisitor;
+
+impl serde::de::Visitor<'_> for RegionVisitor {
+    type Value = Region;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the name of a region")
+    }
+
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Region, E> {
+        text.parse().map_err(E::custom)
     }
 }
 

@@ -5,7 +5,7 @@ mod cell;
 mod latest;
 mod regions;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, hash_map};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -19,6 +19,9 @@ use latest::Latest;
 pub use regions::RegionId;
 use regions::Regions;
 
+/// Ids are made by us, so nobody can choose keys that collide.
+type Map<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
+
 /// A block's key with its region interned: no allocation per result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 struct Key {
@@ -31,8 +34,8 @@ struct Key {
 #[derive(Default)]
 pub struct Fold {
     regions: Regions,
-    blocks: HashMap<Key, Cell>,
-    latest: HashMap<(MonitorId, RegionId), Latest>,
+    blocks: Map<Key, Cell>,
+    latest: Map<(MonitorId, RegionId), Latest>,
     /// Cells with `unflushed` set, each once.
     unflushed: Vec<Key>,
     /// Cells with `unwritten` set, each once.
@@ -60,15 +63,18 @@ impl Fold {
         }
         let place = (result.monitor, region);
         let live = LiveResult::from(result);
-        match self.latest.get_mut(&place) {
-            Some(latest) if !latest.is_older_than(&live) => {}
-            known => {
-                let waits = known.is_some_and(|latest| latest.unwritten);
-                self.latest.insert(place, Latest { live, unwritten: true });
+        match self.latest.entry(place) {
+            hash_map::Entry::Vacant(vacant) => {
+                vacant.insert(Latest { live, unwritten: true });
+                self.latest_unwritten.push(place);
+            }
+            hash_map::Entry::Occupied(mut known) if known.get().is_older_than(&live) => {
+                let waits = std::mem::replace(known.get_mut(), Latest { live, unwritten: true }).unwritten;
                 if !waits {
                     self.latest_unwritten.push(place);
                 }
             }
+            hash_map::Entry::Occupied(_) => {}
         }
     }
 
@@ -131,7 +137,7 @@ impl Fold {
     /// by [`Self::written`], [`Self::conflicted`] or [`Self::not_written`].
     pub fn take_unwritten(&mut self, now: Millis, limit: usize) -> Vec<LiveWrite> {
         let mut writes = Vec::new();
-        let mut at: HashMap<(MonitorId, RegionId), usize> = HashMap::new();
+        let mut at: Map<(MonitorId, RegionId), usize> = Map::default();
         let first = self.unwritten.len().saturating_sub(limit);
         for key in self.unwritten.drain(first..) {
             let Some(cell) = self.blocks.get_mut(&key) else { continue };

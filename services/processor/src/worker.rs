@@ -1,6 +1,7 @@
 //! The loop: batches are folded as they come; one write to Redis and one flush to PostgreSQL are under
 //! way beside it. Whatever comes meanwhile goes with the next, so batches grow with the load.
 
+mod batch;
 mod history;
 mod hold;
 mod redis;
@@ -10,7 +11,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ::cache::Cache;
-use kafka::{DeadLetterError, DeadLetters, Event, GroupConsumer, Message, Partition};
+use kafka::{DeadLetters, Event, GroupConsumer, Partition};
 use model::{Clock, Millis, Outcome};
 use prometheus::IntCounter;
 use service::{Context, Error, Latch};
@@ -21,7 +22,6 @@ use tokio_util::sync::CancellationToken;
 use crate::dead::Pending;
 use crate::flush::FlushDone;
 use crate::fold::Fold;
-use crate::intake::{Intake, Rejected};
 use crate::live::LiveDone;
 use crate::metrics::Metrics;
 use crate::settings::Settings;
@@ -29,9 +29,9 @@ use crate::settings::Settings;
 /// Records folded at once, and how long the first waits for company.
 const BATCH: usize = 4096;
 const LINGER: Duration = Duration::from_millis(5);
-/// This many unflushed results or blocks are flushed whatever their age.
+/// This many unflushed results or blocks are flushed whatever their age: no more than the last flush of a drain writes in its time.
 const FLUSH_RESULTS: u64 = 1_000_000;
-const FLUSH_BLOCKS: usize = 50_000;
+const FLUSH_BLOCKS: usize = 100_000;
 /// Above this many unflushed blocks (PostgreSQL is away) nothing more is read: the log waits.
 const MAX_BLOCKS: usize = 400_000;
 const TICK: Duration = Duration::from_millis(250);
@@ -71,11 +71,15 @@ pub(crate) struct Worker {
     unflushed_results: u64,
     unflushed_since: Option<Instant>,
     newest_slot: Millis,
+    /// What was read last had waited in the log: we are catching up.
+    late: bool,
 
     flush: Option<JoinHandle<FlushDone>>,
     flush_not_before: Instant,
     live: Option<JoinHandle<LiveDone>>,
     live_not_before: Instant,
+    /// When the last write began that left nothing to be written: the pace counts from there.
+    live_paced: Option<Instant>,
     redis: redis::Watch,
     hold: hold::Hold,
     evicted: Instant,
@@ -118,10 +122,12 @@ impl Worker {
             unflushed_results: 0,
             unflushed_since: None,
             newest_slot: 0,
+            late: false,
             flush: None,
             flush_not_before: now,
             live: None,
             live_not_before: now,
+            live_paced: None,
             redis: redis::Watch::default(),
             hold: hold::Hold::default(),
             evicted: now,
@@ -182,63 +188,6 @@ impl Worker {
         Ok(())
     }
 
-    fn fold_batch(&mut self, batch: Vec<Message>) {
-        let now = self.clock.now_ms();
-        let intake = Intake { now, retention_ms: self.settings.retention_ms };
-        let mut batch = batch.into_iter();
-        let mut good = 0;
-        while let Some(message) = batch.next() {
-            if self.hold.is_on() {
-                self.hold.keep(std::iter::once(message).chain(batch));
-                break;
-            }
-            if message.timestamp_ms > 0 {
-                #[expect(clippy::cast_precision_loss, reason = "milliseconds of a delay")]
-                self.metrics.delivery.observe((now - message.timestamp_ms).max(0) as f64 / 1000.0);
-            }
-            let partition = (Arc::clone(&message.topic), message.partition);
-            let next = message.offset + 1;
-            match intake.read(message.key.as_deref(), message.value.as_deref()) {
-                Ok(result) => {
-                    good += 1;
-                    self.newest_slot = self.newest_slot.max(result.slot);
-                    let outcome = if result.suspect { Outcome::Unknown } else { result.outcome };
-                    self.outcomes[usize::from(outcome.code())].inc();
-                    self.fold.apply(result, now);
-                    self.unflushed_results += 1;
-                }
-                Err(Rejected::TooOld) => {
-                    good += 1;
-                    self.metrics.too_old.inc();
-                }
-                Err(Rejected::Unreadable(reason)) => {
-                    self.letters.passed(std::mem::take(&mut good));
-                    match Pending::send(&self.letters, message, reason) {
-                        Ok(pending) => {
-                            service::crash_point!("processor::letter_sent");
-                            self.dead.push(pending);
-                        }
-                        Err(held) => {
-                            let (message, error) = *held;
-                            self.hold_back(message, &error);
-                            continue;
-                        }
-                    }
-                }
-            }
-            self.positions.insert(partition, next);
-        }
-        service::crash_point!("processor::folded");
-        self.letters.passed(good);
-        self.unflushed_since.get_or_insert_with(Instant::now);
-    }
-
-    fn hold_back(&mut self, message: Message, error: &DeadLetterError) {
-        tracing::error!(%error, partition = message.partition, offset = message.offset, "the processor stops reading for a while");
-        self.assigned.unset();
-        self.hold.begin(message);
-    }
-
     /// Reads on only while there is room and nothing is held back.
     fn govern(&mut self) {
         let full = self.fold.sizes().1 > MAX_BLOCKS;
@@ -273,6 +222,8 @@ impl Worker {
 
     /// Everything durable, offsets committed, the group left.
     async fn drain(mut self) {
+        // PostgreSQL and Redis at once: neither waits for the other.
+        self.start_flush(true);
         self.write_live_now().await;
         self.flush_now().await;
         self.leave().await;
@@ -280,6 +231,9 @@ impl Worker {
 
     /// Leaves the group, so that others take over at once.
     async fn leave(self) {
+        // Its thread looks up ten times a second whether it is to end; the group does not wait for that.
+        let letters = self.letters;
+        tokio::task::spawn_blocking(move || drop(letters));
         if let Err(error) = self.consumer.close(Duration::from_secs(5)).await {
             tracing::warn!(%error, "the consumer group was not left cleanly");
         }

@@ -14,12 +14,14 @@ use super::inbox::Inbox;
 use super::rebalance::{Answer, Change};
 use super::{Native, Partition, list};
 use crate::error::KafkaError;
-use crate::record::{Message, TopicNames, detach};
+use crate::record::{Detacher, Message};
 
 /// How long a revocation waits for the service.
 const REVOKE_LIMIT: Duration = Duration::from_secs(5);
 /// How long a full inbox is waited for before the partitions are paused.
 const FULL_LIMIT: Duration = Duration::from_secs(1);
+/// How long a poll waits for a record; whoever closes the consumer waits as long.
+const IDLE: Duration = Duration::from_millis(25);
 /// Records moved to the inbox at once.
 const CHUNK: usize = 512;
 
@@ -33,7 +35,7 @@ struct Pending {
 struct Poller<'a> {
     client: &'a Native,
     inbox: &'a Inbox,
-    names: TopicNames,
+    detacher: Detacher,
     pending: Vec<Pending>,
     next_id: u64,
     /// Partitions about to be revoked: what still arrives of them is dropped.
@@ -42,7 +44,7 @@ struct Poller<'a> {
 
 pub(super) fn run(client: Arc<Native>, inbox: &Arc<Inbox>) {
     let mut poller =
-        Poller { client: &client, inbox, names: TopicNames::default(), pending: Vec::new(), next_id: 0, leaving: HashSet::new() };
+        Poller { client: &client, inbox, detacher: Detacher::default(), pending: Vec::new(), next_id: 0, leaving: HashSet::new() };
     let mut chunk = Vec::with_capacity(CHUNK);
     while !inbox.is_closed() {
         poller.fetch(&mut chunk);
@@ -62,13 +64,12 @@ pub(super) fn run(client: Arc<Native>, inbox: &Arc<Inbox>) {
 impl Poller<'_> {
     /// Polls once, and on while records are there.
     fn fetch(&mut self, chunk: &mut Vec<Message>) {
-        let mut wait = if self.pending.is_empty() { Duration::from_millis(100) } else { Duration::from_millis(10) };
+        let mut wait = if self.pending.is_empty() { IDLE } else { Duration::from_millis(10) };
         while let Some(polled) = self.client.poll(wait) {
             wait = Duration::ZERO;
             match polled {
                 Ok(message) => {
-                    let topic = self.names.get(rdkafka::Message::topic(&message));
-                    let message = detach(&message, topic);
+                    let message = self.detacher.detach(&message);
                     if self.leaving.is_empty() || !self.leaving.contains(&(Arc::clone(&message.topic), message.partition)) {
                         chunk.push(message);
                     }
@@ -100,7 +101,7 @@ impl Poller<'_> {
     fn announce(&mut self) {
         for announced in self.client.context().take_announced() {
             let elements = announced.list.elements();
-            let partitions: Vec<Partition> = elements.iter().map(|e| (self.names.get(e.topic()), e.partition())).collect();
+            let partitions: Vec<Partition> = elements.iter().map(|e| (self.detacher.name(e.topic()), e.partition())).collect();
             let id = self.next_id;
             self.next_id += 1;
             let mut state = self.inbox.lock();

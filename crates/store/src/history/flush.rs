@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
+use futures::{StreamExt as _, TryStreamExt as _};
 use model::history::{Block, BlockKey};
 use model::uptime::Latencies;
 use uuid::Uuid;
@@ -15,6 +16,8 @@ use crate::{Store, StoreError, Transaction, from_millis, to_millis};
 
 /// Blocks per transaction: long enough to be cheap, short enough to hold its locks for milliseconds.
 const CHUNK: usize = 2000;
+/// Chunks under way at once: PostgreSQL works on one while the next is encoded.
+const CONCURRENCY: usize = 3;
 /// How often a transaction that lost against another is run again.
 const ATTEMPTS: u32 = 8;
 
@@ -53,8 +56,13 @@ impl Store {
         // The order in which every process locks.
         sorted.sort_unstable_by(|a, b| order(&a.key).cmp(&order(&b.key)));
         let mut flushed = Flushed::default();
+        // The chunks have no row in common; each waits for another only while that commits (`history_days`).
+        let mut chunks = Vec::with_capacity(sorted.len().div_ceil(CHUNK));
         for chunk in sorted.chunks(CHUNK) {
-            let part = self.flush_chunk(generation, chunk).await?;
+            chunks.push(self.flush_chunk(generation, chunk));
+        }
+        let mut parts = futures::stream::iter(chunks).buffer_unordered(CONCURRENCY);
+        while let Some(part) = parts.try_next().await? {
             flushed.written += part.written;
             flushed.grown.extend(part.grown);
         }

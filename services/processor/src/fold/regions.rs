@@ -1,11 +1,9 @@
 //! Regions as small numbers: there are few, and they repeat in every result.
 
-use std::collections::HashMap;
-
 use model::Region;
 use model::history::BlockKey;
 
-use super::Key;
+use super::{Key, Map};
 
 /// A region's number inside one fold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -14,7 +12,7 @@ pub struct RegionId(u32);
 #[derive(Default)]
 pub(super) struct Regions {
     names: Vec<Region>,
-    numbers: HashMap<Region, RegionId>,
+    numbers: Map<Region, RegionId>,
 }
 
 impl Regions {

@@ -20,6 +20,9 @@ impl Worker {
         if self.flush.is_some() || (!now && (!self.is_due() || Instant::now() < self.flush_not_before)) {
             return;
         }
+        // What is committed is not read again: Redis is to have it by then, whatever the pace.
+        self.live_paced = None;
+        self.start_live();
         let blocks = self.fold.take_unflushed();
         let letters = std::mem::take(&mut self.dead).into_iter().map(|letter| letter.resend(&self.letters)).collect();
         let moved = self.positions.iter().filter(|(partition, offset)| self.committed.get(*partition) != Some(*offset));

@@ -10,7 +10,10 @@ use crate::live::{self, LiveDone};
 use crate::restore::{self, RestoreError};
 
 /// Blocks and latest results per write.
-const LIMIT: usize = 8000;
+const LIMIT: usize = 32_000;
+/// While we catch up with the log, this long from write to write: of each monitor only the newest is written then, and
+/// what is a second late already does not become old by another.
+const PACE: Duration = Duration::from_secs(1);
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// After a failed write the next waits this long.
 const RETRY: Duration = Duration::from_millis(500);
@@ -36,12 +39,15 @@ impl Watch {
 impl Worker {
     /// Starts a write if there is something to write and none is under way.
     pub(super) fn start_live(&mut self) {
-        if self.live.is_some() || Instant::now() < self.live_not_before {
+        let paced = self.late && self.live_paced.is_some_and(|since| since.elapsed() < PACE);
+        if self.live.is_some() || paced || Instant::now() < self.live_not_before {
             return;
         }
         let now = self.clock.now_ms();
         let writes = self.fold.take_unwritten(now, LIMIT);
         if !writes.is_empty() {
+            let all = self.fold.sizes().2 == 0;
+            self.live_paced = all.then(Instant::now);
             self.live = Some(tokio::spawn(live::write(self.cache.clone(), writes, now)));
         }
     }
@@ -55,6 +61,7 @@ impl Worker {
     /// The last write of a drain; bounded. What does not get there comes from PostgreSQL.
     pub(super) async fn write_live_now(&mut self) {
         let work = async {
+            self.late = false;
             loop {
                 self.start_live();
                 if self.live.is_none() {

@@ -3,6 +3,7 @@
 #![expect(clippy::expect_used, reason = "a test stops where it cannot go on")]
 
 mod dead_letters;
+mod late;
 mod once;
 mod replay;
 mod replay_faults;
