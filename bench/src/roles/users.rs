@@ -63,6 +63,7 @@ async fn feed(State(options): State<Arc<Options>>, Query(ask): Query<Ask>) -> Js
         monitors: numbers.filter_map(|n| u32::try_from(n).ok()).map(|n| monitor(&options, n)).collect(),
         deleted: Vec::new(),
         more: end < total,
+        now: None,
     })
 }
 
