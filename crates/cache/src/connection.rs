@@ -9,6 +9,7 @@ use deadpool_redis::redis::{self, Client, Cmd, FromRedisValue, Pipeline, ScriptI
 use deadpool_redis::{Connection, Manager, Pool, PoolConfig, Runtime, Timeouts};
 use secrecy::{ExposeSecret, SecretString};
 
+use crate::away::Away;
 use crate::error::CacheError;
 use crate::keys::Keys;
 use crate::live::Followed;
@@ -40,6 +41,7 @@ pub struct Cache {
     pool: Pool,
     keys: Keys,
     followed: Followed,
+    pub(crate) away: Away,
     deadline: Duration,
 }
 
@@ -69,7 +71,7 @@ impl Cache {
             Pool::builder(manager).config(pool).runtime(Runtime::Tokio1).build().map_err(|error| CacheError::Pool(error.to_string()))?;
         let keys = Keys::new(&config.prefix);
         let followed = Followed::new(&keys);
-        Ok(Self { client, shared, pool, keys, followed, deadline: config.deadline })
+        Ok(Self { client, shared, pool, keys, followed, away: Away::default(), deadline: config.deadline })
     }
 
     /// [`Cache::open`], then asks Redis once, so that a wrong address shows at the start.
@@ -106,15 +108,17 @@ impl Cache {
 
     /// A connection of the pool, for large pipelines and anything that must not delay others.
     pub async fn pooled(&self) -> Result<Connection, CacheError> {
-        Ok(self.pool.get().await?)
+        self.away.check()?;
+        self.noted(self.pool.get().await.map_err(CacheError::from))
     }
 
     /// Puts the deadline on a Redis future.
     pub async fn within<T>(&self, call: impl Future<Output = redis::RedisResult<T>>) -> Result<T, CacheError> {
-        match tokio::time::timeout(self.deadline, call).await {
-            Ok(answer) => Ok(answer?),
+        self.away.check()?;
+        self.noted(match tokio::time::timeout(self.deadline, call).await {
+            Ok(answer) => answer.map_err(CacheError::from),
             Err(_) => Err(CacheError::Deadline(self.deadline)),
-        }
+        })
     }
 
     /// One command on the shared connection.

@@ -12,6 +12,8 @@ pub enum CacheError {
     Address(String),
     #[error("Redis did not answer within {0:?}")]
     Deadline(Duration),
+    #[error("Redis is away")]
+    Away,
     #[error("no Redis connection: {0}")]
     Pool(String),
     #[error("Redis: {0}")]
@@ -21,12 +23,21 @@ pub enum CacheError {
 }
 
 impl CacheError {
+    /// Whether no answer came at all.
+    pub(crate) fn is_unreachable(&self) -> bool {
+        match self {
+            Self::Deadline(_) | Self::Pool(_) => true,
+            Self::Redis(error) => error.kind() == ErrorKind::Io,
+            Self::Away | Self::Address(_) | Self::Value { .. } => false,
+        }
+    }
+
     /// Whether the same call may succeed later: connection trouble, a Redis that is loading, failing
     /// over or busy. False means that the call itself is wrong.
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::Address(_) | Self::Value { .. } => false,
-            Self::Deadline(_) | Self::Pool(_) => true,
+            Self::Deadline(_) | Self::Away | Self::Pool(_) => true,
             Self::Redis(error) => match error.kind() {
                 // Connection trouble, a failover, a server that is loading: not the caller's fault.
                 ErrorKind::Io

@@ -59,6 +59,12 @@ impl Leases {
         self.cache.script(JOIN.key(members).arg(&self.owner).arg(self.ttl_ms())).await
     }
 
+    /// Redis' clock, by which leases run out.
+    pub async fn time(&self) -> Result<Millis, CacheError> {
+        let (seconds, micros): (i64, i64) = self.cache.query(&crate::redis::cmd("TIME")).await?;
+        Ok(seconds * 1000 + micros / 1000)
+    }
+
     /// Leaves the region at once, so that the others need not wait for the lease to run out.
     pub async fn leave(&self) -> Result<(), CacheError> {
         let members = self.cache.keys().members(&self.region);

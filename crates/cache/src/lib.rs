@@ -2,6 +2,7 @@
 //! deadline, every script goes by hash. Nothing here is the only copy of anything: whoever finds
 //! Redis empty writes its part again (see [`Cache::generation`]).
 
+mod away;
 mod board;
 mod connection;
 mod error;

@@ -16,5 +16,5 @@ pub mod wire;
 pub use changes::{Change, Changes};
 pub use client::{Client, ClientConfig, INTERNAL_KEY_PROBLEM};
 pub use error::{DirectoryError, Refusal};
-pub use replica::{Directory, Status};
+pub use replica::{Directory, Heard, Status};
 pub use replication::Replication;

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
-use model::{Monitor, MonitorId, Region};
+use model::{Millis, Monitor, MonitorId, Region};
 use tokio::sync::{Notify, broadcast, watch};
 use uuid::Uuid;
 
@@ -32,6 +32,7 @@ pub(crate) struct Inner {
     sorted: Mutex<Option<Sorted>>,
     changes: broadcast::Sender<Change>,
     loaded: watch::Sender<bool>,
+    clock: Mutex<Option<Heard>>,
     pub(crate) wake: Notify,
 }
 
@@ -43,6 +44,14 @@ struct State {
     /// Counts the changes of this replica, for `sorted`.
     edition: u64,
     synced: Option<Instant>,
+}
+
+/// What users' clock showed at some moment between two of ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Heard {
+    pub time: Millis,
+    pub asked: Instant,
+    pub answered: Instant,
 }
 
 /// How fresh the replica is.
@@ -64,6 +73,7 @@ impl Directory {
             sorted: Mutex::default(),
             changes: broadcast::Sender::new(BACKLOG),
             loaded: watch::Sender::new(false),
+            clock: Mutex::default(),
             wake: Notify::new(),
         };
         let directory = Self { inner: Arc::new(inner) };
@@ -107,6 +117,15 @@ impl Directory {
 
     pub fn status(&self) -> Status {
         self.read(|state| Status { monitors: state.monitors.len(), revision: state.revision, age: state.synced.map(|at| at.elapsed()) })
+    }
+
+    /// Users' clock, as its newest answer told it.
+    pub fn clock(&self) -> Option<Heard> {
+        *self.inner.clock.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn heard(&self, heard: Heard) {
+        *self.inner.clock.lock().unwrap_or_else(PoisonError::into_inner) = Some(heard);
     }
 
     /// The database and the position from which the next page follows.

@@ -1,13 +1,13 @@
 //! Keeps the replica: snapshot, deltas by revision, reconciliation, patience while users is away.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use model::Region;
 use tokio_util::sync::CancellationToken;
 
 use crate::client::{Client, FeedQuery};
 use crate::error::DirectoryError;
-use crate::replica::Directory;
+use crate::replica::{Directory, Heard};
 use crate::wire::PAGE_LIMIT;
 
 /// Looks at users this often whatever happens: heals a wake-up that was missed.
@@ -122,7 +122,11 @@ impl Replication {
     }
 
     async fn page(&self, since: i64) -> Result<crate::wire::MonitorPage, DirectoryError> {
+        let asked = Instant::now();
         let page = self.client.feed(&FeedQuery { since, region: self.region.as_ref(), limit: PAGE_LIMIT }).await?;
+        if let Some(time) = page.now {
+            self.directory.heard(Heard { time, asked, answered: Instant::now() });
+        }
         // A page that promises more and does not advance would be asked for ever.
         if page.more && page.revision <= since {
             return Err(DirectoryError::Protocol(format!("a page of monitors does not advance beyond revision {since}")));

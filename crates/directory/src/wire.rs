@@ -22,6 +22,9 @@ pub struct MonitorPage {
     pub deleted: Vec<Deleted>,
     /// Another page follows at once.
     pub more: bool,
+    /// Users' clock; missing where users is older.
+    #[serde(default)]
+    pub now: Option<Millis>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -17,6 +17,7 @@ mod probe;
 mod problem;
 mod process;
 mod serve;
+pub mod tamper;
 mod telemetry;
 pub mod trace;
 

@@ -45,6 +45,11 @@ impl Stack {
         }
     }
 
+    /// Another PostgreSQL than the run's; before [`Stack::database`] is asked for.
+    pub fn use_database_server(&mut self, url: String) {
+        self.database_url = url;
+    }
+
     /// This test's database, migrated.
     pub async fn database(&self) -> &TestDatabase {
         self.database.get_or_init(|| TestDatabase::create(&self.database_url, &self.id)).await

@@ -13,7 +13,7 @@ use cache::VerdictUpdate;
 use directory::{Change, Directory};
 use kafka::{DeadLetters, Event, GroupConsumer, KafkaConfig, KafkaMetrics, Producer};
 use model::{Clock, MonitorId};
-use service::Context;
+use service::{Context, Latch};
 use store::Store;
 use tokio::sync::{Notify, mpsc};
 use tokio::time::{Instant, MissedTickBehavior, interval};
@@ -76,6 +76,8 @@ pub(crate) struct Loop {
     judge: Judge,
     consumer: GroupConsumer,
     letters: DeadLetters,
+    /// Unset while too many records cannot be read.
+    readable: Latch,
     desk: Desk,
     announcements: Vec<Announcement>,
     /// Partitions that have caught up since the last commit.
@@ -100,11 +102,12 @@ impl Judge {
         let metrics = KafkaMetrics::register(self.ctx.metrics())?;
         let consumer = GroupConsumer::with_metrics(&self.kafka, &self.group, &[&self.topic], Some(&metrics))?;
         let letters = DeadLetters::new(Producer::new(&self.kafka)?, GROUP, Some(metrics));
-        let ready = self.ctx.latch("partitions");
+        let (ready, readable) = (self.ctx.latch("partitions"), self.ctx.latch("records can be read"));
         let mut work = Loop {
             judge: self,
             consumer,
             letters,
+            readable: readable.clone(),
             desk: Desk::default(),
             announcements: Vec::new(),
             released: Vec::new(),
@@ -115,6 +118,7 @@ impl Judge {
         };
         // A member without partitions is as ready as one with.
         ready.set();
+        readable.set();
         let result = work.follow().await;
         let closed = work.consumer.close(Duration::from_secs(5)).await;
         if let Err(error) = closed {

@@ -11,6 +11,7 @@ mod metrics;
 mod once;
 mod probe;
 mod progress;
+mod reference;
 mod report;
 mod shards;
 mod sight;

@@ -30,6 +30,7 @@ pub struct Metrics {
     pub spool_evicted: IntCounter,
     pub spool_corrupt: IntCounter,
     pub clock_steps: IntCounter,
+    pub clock_skew_ms: IntGauge,
     pub blind: IntGauge,
 }
 
@@ -68,6 +69,7 @@ impl Metrics {
             spool_evicted: counter("upmesh_pinger_spool_evicted_total", "Results given up from a full spool.")?,
             spool_corrupt: counter("upmesh_pinger_spool_corrupt_total", "Records of the spool that could not be read back.")?,
             clock_steps: counter("upmesh_pinger_clock_steps_total", "Steps of the wall clock that were followed.")?,
+            clock_skew_ms: gauge("upmesh_pinger_clock_skew_milliseconds", "How far this machine's clock is ahead of Redis'.")?,
             blind: gauge("upmesh_pinger_blind", "1 while this pinger sees nothing and its failures are unknown.")?,
         })
     }

@@ -18,6 +18,8 @@ struct Track {
     open: BTreeMap<i64, u32>,
     /// Every slot up to here has been opened.
     seen_until: Option<Millis>,
+    /// On its way to another pinger: what comes due is opened no more.
+    paused: bool,
     written: Option<Millis>,
 }
 
@@ -32,7 +34,17 @@ impl Progress {
     pub fn begin(&self, shard: Shard, epoch: u64) {
         self.with(|tracks| {
             if let Some(track) = tracks.get_mut(usize::from(shard.0)) {
-                *track = Some(Track { epoch, open: BTreeMap::new(), seen_until: None, written: None });
+                *track = Some(Track { epoch, open: BTreeMap::new(), seen_until: None, paused: false, written: None });
+            }
+        });
+    }
+
+    /// Nothing of the shard is opened from here on, so its progress stays where it is, short of what the
+    /// next owner has to run.
+    pub fn pause(&self, shard: Shard) {
+        self.with(|tracks| {
+            if let Some(Some(track)) = tracks.get_mut(usize::from(shard.0)) {
+                track.paused = true;
             }
         });
     }
@@ -73,7 +85,9 @@ impl Progress {
 
     /// Every slot up to `until` has been opened, in all shards held.
     pub fn seen(&self, until: Millis) {
-        self.with(|tracks| tracks.iter_mut().flatten().for_each(|track| track.seen_until = Some(until)));
+        self.with(|tracks| {
+            tracks.iter_mut().flatten().filter(|track| !track.paused).for_each(|track| track.seen_until = Some(until));
+        });
     }
 
     /// What to write to Redis: shard, epoch, instant, for each that advanced since it was written last.
@@ -148,6 +162,21 @@ mod tests {
         assert_eq!(progress.advanced(), [(shard, 7, 11_999)], "an earlier epoch closes nothing");
         progress.close(shard, 7, 12_000);
         assert_eq!(progress.advanced(), [(shard, 7, 12_500)]);
+    }
+
+    #[test]
+    fn a_paused_shard_does_not_pass_what_it_did_not_open() {
+        let progress = Progress::default();
+        progress.begin(Shard(1), 1);
+        progress.open(Shard(1), 4_500);
+        progress.seen(5_000);
+        progress.pause(Shard(1));
+        progress.seen(9_000);
+        progress.close(Shard(1), 1, 4_500);
+        assert_eq!(progress.advanced(), [(Shard(1), 1, 5_000)]);
+        progress.begin(Shard(1), 2);
+        progress.seen(9_500);
+        assert_eq!(progress.advanced(), [(Shard(1), 2, 9_500)], "acquired again");
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use cache::{CacheError, Leases, Renewal, owner_of};
+use directory::Directory;
 use model::schedule::SHARDS;
 use model::{Clock, Shard};
 use tokio::sync::mpsc;
@@ -14,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::engine::Command;
 use crate::progress::Progress;
+use crate::reference::{Reference, Source};
 
 /// The loop's beat: members, shares and progress.
 const BEAT: Duration = Duration::from_secs(1);
@@ -29,7 +31,7 @@ pub struct Shards {
     leases: Leases,
     progress: Arc<Progress>,
     commands: Commands,
-    clock: Arc<dyn Clock>,
+    clocks: Clocks,
     /// With the epoch each was acquired under.
     held: BTreeMap<Shard, u64>,
     /// On their way to another pinger, since when.
@@ -39,12 +41,21 @@ pub struct Shards {
     /// Taken without a lease.
     alone: bool,
     away_since: Option<Instant>,
+    /// Others check meanwhile: our clock is off.
+    standing_back: bool,
+}
+
+/// Ours, and those it is compared with; Redis' is asked for with every beat.
+pub struct Clocks {
+    pub own: Arc<dyn Clock>,
+    pub users: Directory,
+    pub reference: Arc<Reference>,
 }
 
 impl Shards {
-    pub fn new(leases: Leases, progress: Arc<Progress>, commands: Commands, clock: Arc<dyn Clock>) -> Self {
+    pub fn new(leases: Leases, progress: Arc<Progress>, commands: Commands, clocks: Clocks) -> Self {
         let (held, leaving) = (BTreeMap::new(), BTreeMap::new());
-        Self { leases, progress, commands, clock, held, leaving, met: false, alone: false, away_since: None }
+        Self { leases, progress, commands, clocks, held, leaving, met: false, alone: false, away_since: None, standing_back: false }
     }
 
     /// Runs until `stop`, then gives everything up at once. `ready` is called when shards are settled first.
@@ -82,6 +93,10 @@ impl Shards {
     }
 
     async fn beat(&mut self) -> Result<(), CacheError> {
+        if self.clock_is_off().await? {
+            return self.stand_back().await;
+        }
+        self.standing_back = false;
         let members = self.leases.join().await?;
         if self.alone {
             // What was taken without a lease is acquired like everything else; the epoch changes.
@@ -116,6 +131,36 @@ impl Shards {
             self.held.insert(acquired.shard, acquired.epoch);
             self.tell(Command::Take { shard: acquired.shard, epoch: acquired.epoch, progress: acquired.progress }).await;
         }
+        Ok(())
+    }
+
+    /// Asks the other clocks.
+    async fn clock_is_off(&self) -> Result<bool, CacheError> {
+        let Clocks { own, users, reference } = &self.clocks;
+        let asked = Instant::now();
+        let time = self.leases.time().await?;
+        reference.heard(Source::Redis, time, asked, Instant::now());
+        if let Some(heard) = users.clock() {
+            reference.heard(Source::Users, heard.time, heard.asked, heard.answered);
+        }
+        Ok(reference.is_off(own.now_ms()))
+    }
+
+    /// Leaves everything to others until our clock is right.
+    async fn stand_back(&mut self) -> Result<(), CacheError> {
+        if self.standing_back {
+            return Ok(());
+        }
+        self.write_progress().await?;
+        let shards: Vec<Shard> = self.held.keys().chain(self.leaving.keys()).copied().collect();
+        self.held.clear();
+        self.leaving.clear();
+        for shard in &shards {
+            self.tell(Command::Drop(*shard)).await;
+        }
+        self.leases.release(&shards).await?;
+        self.leases.leave().await?;
+        self.standing_back = true;
         Ok(())
     }
 
@@ -176,7 +221,7 @@ impl Shards {
         if !self.met && !self.alone && since.elapsed() >= ALONE_AFTER {
             tracing::warn!("no Redis since the start; taking all shards");
             self.alone = true;
-            let epoch = self.clock.now_ms().unsigned_abs();
+            let epoch = self.clocks.own.now_ms().unsigned_abs();
             for shard in (0..SHARDS).map(Shard) {
                 self.held.insert(shard, epoch);
                 self.tell(Command::Take { shard, epoch, progress: None }).await;

@@ -1,5 +1,7 @@
 //! Where results wait while Kafka is away: on disk, in order, bounded.
 
+#[cfg(test)]
+mod machine;
 mod record;
 mod segment;
 mod store;
@@ -25,7 +27,7 @@ use crate::metrics::Metrics;
 use crate::progress::Progress;
 use crate::report::{close, record};
 pub use record::{Kind, SpoolItem};
-pub use store::{Batch, Store};
+pub use store::{Batch, GivenUp, NotWritten, Store};
 
 /// Records on their way to the disk.
 const QUEUE: usize = 16_384;
@@ -33,8 +35,10 @@ const QUEUE: usize = 16_384;
 const WRITE_BATCH: usize = 1_024;
 /// Sent together while draining.
 const DRAIN_BATCH: usize = 2_000;
-/// Results kept in memory where the disk takes none.
+/// Results kept in memory where the disk takes none; beyond, the oldest become gaps …
 const MOST_IN_MEMORY: usize = 20_000;
+/// … which are kept up to here.
+const MOST_GAPS_IN_MEMORY: usize = 200_000;
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// At the end, the last try to empty the spool.
@@ -53,6 +57,8 @@ pub struct Spooler {
     waiting: Arc<AtomicU64>,
     store: Option<Store>,
     memory: VecDeque<SpoolItem>,
+    /// The last write failed.
+    disk_refuses: bool,
     producer: Producer,
     topic: Arc<str>,
     region: Region,
@@ -85,6 +91,7 @@ impl Spool {
             waiting: Arc::clone(&waiting),
             store: Some(store),
             memory: VecDeque::new(),
+            disk_refuses: false,
             producer,
             topic,
             region,
@@ -141,6 +148,7 @@ impl Spooler {
                         pause = FIRST_PAUSE;
                         self.drained(batch).await;
                     } else {
+                        self.put_back(batch);
                         next_try = Instant::now() + pause;
                         pause = (pause * 2).min(LONGEST_PAUSE);
                     }
@@ -159,35 +167,54 @@ impl Spooler {
         self.store.as_ref().map_or(0, Store::records) + self.memory.len() as u64
     }
 
+    /// To the disk, behind what waits in memory since the disk took nothing.
     async fn write(&mut self, items: Vec<SpoolItem>) {
-        let (written, items) = self.with_store(move |store| (store.append(&items), items)).await;
-        service::crash_point!("pinger::spooled");
-        match written {
-            Ok(given_up) => {
-                if given_up.dropped.is_empty() && given_up.evicted == 0 {
+        self.memory.extend(items);
+        while !self.memory.is_empty() {
+            let next: Vec<SpoolItem> = self.memory.drain(..self.memory.len().min(WRITE_BATCH)).collect();
+            let (written, next) = self.with_store(move |store| (store.append(&next), next)).await;
+            service::crash_point!("pinger::spooled");
+            match written {
+                Ok(given_up) => {
+                    if std::mem::take(&mut self.disk_refuses) {
+                        tracing::info!("the spool can be written again");
+                    }
+                    self.gave_up(&given_up);
+                }
+                Err(NotWritten { error, given_up }) => {
+                    self.gave_up(&given_up);
+                    if !std::mem::replace(&mut self.disk_refuses, true) {
+                        tracing::error!(%error, "the spool cannot be written; results wait in memory");
+                    }
+                    next.into_iter().rev().for_each(|item| self.memory.push_front(item));
+                    self.bound_memory();
                     return;
                 }
-                self.metrics.spool_evicted.inc_by(given_up.evicted + given_up.dropped.len() as u64);
-                if !given_up.dropped.is_empty() {
-                    tracing::error!(
-                        records = given_up.dropped.len(),
-                        "the spool is full of what cannot be made smaller; its oldest part is lost"
-                    );
-                }
-                self.forget(&given_up.dropped);
-            }
-            Err(error) => {
-                tracing::error!(%error, "the spool cannot be written; results wait in memory");
-                self.memory.extend(items);
-                let beyond = self.memory.len().saturating_sub(MOST_IN_MEMORY);
-                let dropped: Vec<SpoolItem> = self.memory.drain(..beyond).collect();
-                self.metrics.spool_evicted.inc_by(dropped.len() as u64);
-                self.forget(&dropped);
             }
         }
     }
 
-    /// The oldest that wait: those on disk, then those in memory.
+    fn gave_up(&self, given_up: &GivenUp) {
+        self.metrics.spool_evicted.inc_by(given_up.evicted + given_up.dropped.len() as u64);
+        if !given_up.dropped.is_empty() {
+            tracing::error!(records = given_up.dropped.len(), "the spool is full of gaps; the oldest are lost and stay without a record");
+        }
+        self.forget(&given_up.dropped);
+    }
+
+    /// The oldest results in memory become gaps; of those, too, only so many are kept.
+    fn bound_memory(&mut self) {
+        let beyond = self.memory.len().saturating_sub(MOST_IN_MEMORY);
+        let mut evicted = 0;
+        for item in self.memory.iter_mut().take(beyond).filter(|item| item.kind != Kind::Gap) {
+            item.give_up();
+            evicted += 1;
+        }
+        let dropped: Vec<SpoolItem> = self.memory.drain(..self.memory.len().saturating_sub(MOST_GAPS_IN_MEMORY)).collect();
+        self.gave_up(&GivenUp { evicted, dropped });
+    }
+
+    /// The oldest that wait: those on disk, then those in memory, which are taken out meanwhile.
     async fn next_batch(&mut self, most: usize) -> Batch {
         let (batch, corrupt) = self
             .with_store(move |store| {
@@ -202,7 +229,15 @@ impl Spooler {
         }
         // What the store counted and could not read back is no longer waited for.
         self.waiting.store(self.stored() + self.queue.len() as u64, Ordering::Release);
-        Batch::from_memory(self.memory.iter().take(most).cloned().collect())
+        let most = most.min(self.memory.len());
+        Batch::from_memory(self.memory.drain(..most).collect())
+    }
+
+    /// A batch did not arrive: what came from memory goes back there.
+    fn put_back(&mut self, batch: Batch) {
+        if batch.from_memory {
+            batch.items.into_iter().rev().for_each(|item| self.memory.push_front(item));
+        }
     }
 
     /// Hands a batch to Kafka; resolves to whether all of it arrived.
@@ -233,7 +268,6 @@ impl Spooler {
         service::crash_point!("pinger::spool_acked");
         let from_memory = batch.from_memory;
         let items = if from_memory {
-            self.memory.drain(..batch.items.len().min(self.memory.len()));
             batch.items
         } else {
             self.with_store(move |store| {

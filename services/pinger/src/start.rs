@@ -7,7 +7,7 @@ use cache::{Cache, Leases};
 use directory::Directory;
 use egress::Egress;
 use kafka::{BroadcastConsumer, Producer};
-use model::{Clock, SystemClock};
+use model::{Clock, Millis, SystemClock};
 use service::{Context, Error};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -18,8 +18,9 @@ use crate::engine::{Engine, Limits, Tools};
 use crate::metrics::Metrics;
 use crate::probe::{Pings, Prober};
 use crate::progress::Progress;
+use crate::reference::Reference;
 use crate::report::Reporter;
-use crate::shards::Shards;
+use crate::shards::{Clocks, Shards};
 use crate::sight::Sight;
 use crate::source::Live;
 use crate::spool::{Sender, Spool};
@@ -30,7 +31,7 @@ use crate::status::Announcer;
 pub async fn start(ctx: Context) -> Result<(), Error> {
     let config = Config::from_env(ctx.env())?;
     let stop = ctx.shutdown().clone();
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let clock: Arc<dyn Clock> = Arc::new(Wall);
     let metrics = Metrics::register(ctx.metrics())?;
     let pinger = name(&config);
 
@@ -65,6 +66,7 @@ pub async fn start(ctx: Context) -> Result<(), Error> {
         metrics: metrics.clone(),
         clock: Arc::clone(&clock),
     };
+    let reference = Arc::new(Reference::new(metrics.clone()));
     let tools = Tools {
         prober: Prober { egress, pings: Arc::new(Pings::default()), clock: Arc::clone(&clock) },
         reporter,
@@ -74,6 +76,7 @@ pub async fn start(ctx: Context) -> Result<(), Error> {
         metrics,
         clock: Arc::clone(&clock),
         sight: sight.clone(),
+        reference: Arc::clone(&reference),
     };
     let limits = Limits { concurrency: config.concurrency, host_concurrency: config.host_concurrency };
     let (engine, missed) = Engine::new(tools, Arc::clone(&progress), limits);
@@ -82,7 +85,8 @@ pub async fn start(ctx: Context) -> Result<(), Error> {
     let changes = BroadcastConsumer::new(&config.kafka, &[&config.topics.changes])?;
     let (commands_sender, commands) = mpsc::channel(256);
     let leases = Leases::new(cache, config.region.clone(), pinger, config.lease);
-    let shards = Shards::new(leases, progress, commands_sender, clock);
+    let clocks = Clocks { own: clock, users: directory.clone(), reference };
+    let shards = Shards::new(leases, progress, commands_sender, clocks);
 
     ctx.spawn("monitors", replication.run(stop.clone()));
     ctx.spawn("monitor-changes", look_when_told(changes, directory.clone(), stop.clone()));
@@ -119,6 +123,15 @@ pub async fn start(ctx: Context) -> Result<(), Error> {
         checked.cancel();
     });
     Ok(())
+}
+
+/// The machine's clock, which fault tests tamper with.
+struct Wall;
+
+impl Clock for Wall {
+    fn now_ms(&self) -> Millis {
+        SystemClock.now_ms() + service::tamper::clock_offset_ms()
+    }
 }
 
 /// Unique to this process: two pingers on one machine are two members.

@@ -32,7 +32,7 @@ pub use report::document;
 pub use row::Row;
 pub use seed::Seed;
 
-use rows::{alerts, changes, processing, storm};
+use rows::{alerts, changes, outage, poison, processing, storm};
 
 /// What to run.
 #[derive(Debug, Clone)]
@@ -40,14 +40,14 @@ pub struct Options {
     pub seed: u64,
     /// The table ends about then.
     pub minutes: f64,
-    /// Only the groups named (alerts, processing, changes, cuts, mesh); empty means all.
+    /// Only the groups named (alerts, processing, changes, cuts, stores or single rows of it, poison, outage, mesh); empty means all.
     pub only: Vec<String>,
     /// Few trials of each: for `make test`.
     pub short: bool,
 }
 
 /// Runs the table; the rows in its order. Half of the time goes to single services, two meshes side by
-/// side as they mostly wait, the other half to the whole mesh.
+/// side as they mostly wait, the other half to the whole mesh; beside all of it, one whose stores fail.
 pub async fn run(options: &Options) -> Vec<Row> {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let seed = Seed::new(options.seed);
@@ -91,19 +91,62 @@ pub async fn run(options: &Options) -> Vec<Row> {
         }
         rows
     };
+    // Stores, disks and clocks: a mesh of its own, beside one that writes poison, then one whose Kafka goes away.
+    let stores = async {
+        let mut rows = Vec::new();
+        let short = options.short;
+        let faults: &[storm::Fault] = if short { &storm::Fault::SHORT } else { &storm::Fault::ALL };
+        let kinds: Vec<storm::Kind> =
+            faults.iter().filter(|fault| wanted("stores") || wanted(fault.row().id)).map(|fault| storm::Kind::Disturb(*fault)).collect();
+        if !kinds.is_empty() {
+            eprintln!("disks, stores and clocks");
+            let amount = if short {
+                storm::Amount::SHORT
+            } else {
+                storm::Amount { disturbances: disturbances(options.minutes), ..storm::Amount::SHORT }
+            };
+            rows.extend(storm::run(&seed, &kinds, amount).await);
+        }
+        rows
+    };
+    let floods = async {
+        let mut rows = Vec::new();
+        if wanted("poison") {
+            eprintln!("poison");
+            rows.extend(poison::run(&seed, !options.short).await);
+        }
+        // Two and a half minutes cannot be made short.
+        if wanted("outage") && !options.short {
+            eprintln!("Kafka away for half an hour's results");
+            rows.extend(outage::run(&seed).await);
+        }
+        rows
+    };
     if options.short {
         // All at once: none needs the processor for itself.
         let mesh = async { if wanted("mesh") { storm::run(&seed, &storm::Kind::SHORT, storm::Amount::SHORT).await } else { Vec::new() } };
-        let (one, other, mesh) = tokio::join!(Box::pin(one), Box::pin(other), Box::pin(mesh));
-        return [one, other, mesh].concat();
+        let (one, other, mesh, stores, floods) =
+            tokio::join!(Box::pin(one), Box::pin(other), Box::pin(mesh), Box::pin(stores), Box::pin(floods));
+        return [one, other, mesh, stores, floods].concat();
     }
-    let (mut rows, others) = tokio::join!(Box::pin(one), Box::pin(other));
-    rows.extend(others);
-    if wanted("mesh") {
-        eprintln!("the whole mesh: pinger crash points, kills, pauses, FLUSHALL, broker, rolling restarts");
-        // What heals and compares after each kind takes about 40 s, six times.
-        let left = until(1.0).saturating_duration_since(Instant::now()).as_secs_f64() / 60.0 - 4.0;
-        rows.extend(storm::run(&seed, &storm::Kind::ALL, storm::Amount::of(left.max(0.5))).await);
-    }
-    rows
+    // The stores' mesh takes nearly all of the time; it mostly waits, too.
+    let main = async {
+        let (mut rows, others) = tokio::join!(Box::pin(one), Box::pin(other));
+        rows.extend(others);
+        if wanted("mesh") {
+            eprintln!("the whole mesh: pinger crash points, kills, pauses, FLUSHALL, broker, rolling restarts");
+            // What heals and compares after each kind takes about 40 s, six times.
+            let left = until(1.0).saturating_duration_since(Instant::now()).as_secs_f64() / 60.0 - 4.0;
+            rows.extend(storm::run(&seed, &storm::Kind::ALL, storm::Amount::of(left.max(0.5))).await);
+        }
+        rows
+    };
+    let (main, stores, floods) = tokio::join!(Box::pin(main), Box::pin(stores), Box::pin(floods));
+    [main, stores, floods].concat()
+}
+
+/// How often each disturbance is tried in a table of `minutes`; 1 is the short form.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a few minutes")]
+fn disturbances(minutes: f64) -> u64 {
+    ((minutes / 5.0) as u64).max(2)
 }

@@ -56,7 +56,11 @@ pub fn document(options: &Options, rows: &[Row], took: Duration) -> String {
         "\n## What this does not show\n\n\
          One machine is one power domain and one broker is one replica: this shows what deaths of processes, pauses, outages and cut \
          connections do, not loss of disks or power. Kafka is told of a dead consumer at once in the rows of crash points, to fit more \
-         trials into a minute; in the rows of the whole mesh it finds out by itself. Slack is a fake.\n",
+         trials into a minute; in the rows of the whole mesh it finds out by itself. Slack is a fake. Long outages are \
+         simulated by rate: results every 10 s stand for one every minute, so 150 s of 600 monitors are half an hour of 300, a dump is 100 s \
+         old for ten minutes, PostgreSQL is away for a minute. The full disk is a file system in memory. A wrong clock is added to the \
+         pinger's own, which asks nothing else for the time. `make test` runs the table in short, without Kafka's long outage, the old dump \
+         and the full disk, which take minutes.\n",
     );
     text
 }

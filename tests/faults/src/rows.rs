@@ -2,5 +2,7 @@
 
 pub mod alerts;
 pub mod changes;
+pub mod outage;
+pub mod poison;
 pub mod processing;
 pub mod storm;

@@ -27,7 +27,7 @@ impl Broker {
              advertised.listeners=PLAINTEXT://127.0.0.1:{port}\ncontroller.listener.names=CONTROLLER\n\
              inter.broker.listener.name=PLAINTEXT\nlog.dirs={}\noffsets.topic.replication.factor=1\noffsets.topic.num.partitions=4\n\
              transaction.state.log.replication.factor=1\ntransaction.state.log.min.isr=1\ngroup.initial.rebalance.delay.ms=0\n\
-             auto.create.topics.enable=false\n",
+             auto.create.topics.enable=false\nlog.message.timestamp.type=LogAppendTime\n",
             directory.join("data").display()
         );
         std::fs::write(directory.join("server.properties"), properties).expect("server.properties");

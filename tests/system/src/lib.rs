@@ -16,6 +16,7 @@ mod broker;
 mod farm;
 mod mesh;
 mod ports;
+mod postgres;
 mod process;
 mod redis;
 mod slack;
@@ -27,10 +28,11 @@ pub use broker::Broker;
 pub use farm::{Farm, Visit};
 pub use mesh::{Mesh, Plan, Service};
 pub use ports::free_port;
+pub use postgres::Postgres;
 pub use process::{Process, binary, run_to_end};
 pub use redis::Redis;
 pub use slack::{Post, Slack};
-pub use truth::{Dump, Slots, configured};
+pub use truth::{Dump, Slots, all_configured, configured};
 
 use model::{Clock, Millis, SystemClock};
 

@@ -52,6 +52,8 @@ pub struct Plan {
     pub services: Vec<Service>,
     /// Another Redis than the stack's.
     pub redis: Option<String>,
+    /// Another PostgreSQL than the stack's.
+    pub database: Option<String>,
     /// Where PostgreSQL is reached: the port of something in front of the stack's.
     pub database_port: Option<u16>,
     /// The same for Redis; the test itself goes straight.
@@ -109,6 +111,9 @@ impl Mesh {
         let mut stack = Stack::new();
         if let Some(redis) = plan.redis.clone() {
             stack.redis_url = redis;
+        }
+        if let Some(database) = plan.database.clone() {
+            stack.use_database_server(database);
         }
         let kafka = plan.kafka.clone().unwrap_or_else(|| stack.kafka_brokers.clone());
         if plan.kafka.is_some() {
@@ -213,6 +218,17 @@ impl Mesh {
         }
     }
 
+    /// Other settings for one replica, from its next start on.
+    pub fn set(&mut self, service: Service, replica: usize, name: &str, value: &str) {
+        let n = self.index(service, replica);
+        self.replicas[n].environment.insert(name.to_owned(), value.to_owned());
+    }
+
+    /// One setting of one replica.
+    pub fn setting(&self, service: Service, replica: usize, name: &str) -> Option<String> {
+        self.replicas[self.index(service, replica)].environment.get(name).cloned()
+    }
+
     /// Starts a replica that was ended, with the settings it had.
     pub fn restart(&mut self, service: Service, replica: usize) {
         let n = self.index(service, replica);
@@ -300,6 +316,14 @@ impl Mesh {
             })
             .collect();
         (!lags.is_empty()).then(|| lags.iter().sum())
+    }
+
+    /// A metric of one replica, summed over its labels; none while it does not answer.
+    pub async fn metric(&self, service: Service, replica: usize, name: &str) -> Option<f64> {
+        let answer = Api::anonymous(self.admin(service, replica)).try_raw(reqwest::Method::GET, "/metrics", None).await.ok()?;
+        let text = answer.body.as_str()?.to_owned();
+        let of_name = |line: &&str| line.strip_prefix(name).is_some_and(|rest| rest.starts_with(['{', ' ']));
+        Some(text.lines().filter(of_name).filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum())
     }
 
     fn log_path(&self, name: &str) -> PathBuf {

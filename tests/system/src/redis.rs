@@ -1,7 +1,7 @@
 //! A Redis of a test's own, which it may empty and stop without taking anything from others.
 
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -10,23 +10,55 @@ use deadpool_redis::redis;
 use crate::ports::free_port;
 use crate::process::Process;
 
-/// One server on loopback that keeps nothing on disk. Killed when dropped.
+/// One server on loopback that keeps nothing on disk unless told. Killed when dropped.
 pub struct Redis {
     port: u16,
-    _process: Process,
+    directory: PathBuf,
+    process: Option<Process>,
 }
 
 impl Redis {
     pub async fn start(directory: &Path) -> Self {
-        let port = free_port();
+        let directory = directory.join("redis");
+        std::fs::create_dir_all(&directory).expect("a directory");
+        let mut redis = Self { port: free_port(), directory, process: None };
+        redis.resume(None).await;
+        redis
+    }
+
+    /// Starts it again after [`Redis::stop`]: with what a dump holds, or empty.
+    pub async fn resume(&mut self, dump: Option<&[u8]>) {
+        let file = self.directory.join("dump.rdb");
+        match dump {
+            Some(bytes) => std::fs::write(&file, bytes).expect("a dump"),
+            None => drop(std::fs::remove_file(&file)),
+        }
         let mut command = Command::new("redis-server");
-        command.args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--port"]).arg(port.to_string());
-        let process = Process::start("redis", command, &HashMap::new(), directory);
-        testkit::eventually("Redis accepts", Duration::from_secs(15), || async move {
-            tokio::net::TcpStream::connect(("127.0.0.1", port)).await.ok().map(drop)
+        command.args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--port"]).arg(self.port.to_string());
+        self.process = Some(Process::start("redis", command, &HashMap::new(), &self.directory));
+        let url = self.url();
+        testkit::eventually("Redis answers", Duration::from_secs(15), || async {
+            let mut connection = redis::Client::open(url.as_str()).ok()?.get_multiplexed_async_connection().await.ok()?;
+            redis::cmd("PING").query_async::<()>(&mut connection).await.ok()
         })
         .await;
-        Self { port, _process: process }
+    }
+
+    /// kill -9.
+    pub fn stop(&mut self) {
+        self.process = None;
+    }
+
+    /// What it holds now, as a dump.
+    pub async fn dump(&self) -> Vec<u8> {
+        let mut connection = self.connection().await;
+        redis::cmd("SAVE").query_async::<()>(&mut connection).await.expect("Redis saves");
+        std::fs::read(self.directory.join("dump.rdb")).expect("the dump")
+    }
+
+    async fn connection(&self) -> redis::aio::MultiplexedConnection {
+        let client = redis::Client::open(self.url()).expect("a Redis URL");
+        client.get_multiplexed_async_connection().await.expect("Redis")
     }
 
     /// For `REDIS_URL`.
@@ -36,8 +68,7 @@ impl Redis {
 
     /// FLUSHALL.
     pub async fn flush_all(&self) {
-        let client = redis::Client::open(self.url()).expect("a Redis URL");
-        let mut connection = client.get_multiplexed_async_connection().await.expect("Redis");
+        let mut connection = self.connection().await;
         redis::cmd("FLUSHALL").query_async::<()>(&mut connection).await.expect("Redis is emptied");
     }
 }

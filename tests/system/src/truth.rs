@@ -52,12 +52,16 @@ impl Slots {
 
 /// A monitor as users tells it to the other services.
 pub async fn configured(mesh: &Mesh, id: &str) -> Monitor {
+    let id: MonitorId = id.parse().expect("an id");
+    all_configured(mesh).await.into_iter().find(|monitor| monitor.id == id).expect("users knows the monitor")
+}
+
+/// All of them.
+pub async fn all_configured(mesh: &Mesh) -> Vec<Monitor> {
     let api = Api::anonymous(mesh.users).with_token(testkit::INTERNAL_KEY);
     let answer = api.get("/internal/monitors?since=0&limit=5000").await;
     assert_eq!(answer.status, 200, "{}", answer.body);
-    let monitors: Vec<Monitor> = serde_json::from_value(answer.body["monitors"].clone()).expect("monitors");
-    let id: MonitorId = id.parse().expect("an id");
-    monitors.into_iter().find(|monitor| monitor.id == id).expect("users knows the monitor")
+    serde_json::from_value(answer.body["monitors"].clone()).expect("monitors")
 }
 
 /// History in PostgreSQL and live state in Redis, in an order of their own, so that two can be compared.

@@ -17,6 +17,36 @@ async fn a_closed_port_is_a_retryable_error_within_the_deadline() {
 }
 
 #[tokio::test]
+async fn who_asks_while_redis_is_away_hears_it_at_once_and_soon_that_it_is_back() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("an address");
+    drop(listener);
+    let cache = Cache::open(&CacheConfig::new(format!("redis://{address}").into(), "p")).expect("opens");
+    cache.ping().await.expect_err("nobody listens");
+    for _ in 0..20 {
+        let began = std::time::Instant::now();
+        assert!(matches!(cache.ping().await, Err(CacheError::Away)));
+        assert!(began.elapsed() < Duration::from_millis(50));
+    }
+    // The real one, under that address. Without its password it says no, but it says something.
+    let real = std::env::var("TEST_REDIS_URL").expect("TEST_REDIS_URL");
+    let real = real.rsplit(['@', '/']).next().expect("an address").to_owned();
+    let listener = tokio::net::TcpListener::bind(address).await.expect("the same port");
+    tokio::spawn(async move {
+        while let Ok((mut client, _)) = listener.accept().await {
+            let mut server = tokio::net::TcpStream::connect(&real).await.expect("Redis");
+            tokio::spawn(async move { tokio::io::copy_bidirectional(&mut client, &mut server).await });
+        }
+    });
+    let began = std::time::Instant::now();
+    while matches!(cache.ping().await, Err(CacheError::Away)) {
+        assert!(began.elapsed() < Duration::from_secs(5), "it is back, and nobody noticed");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert!(matches!(cache.ping().await, Ok(()) | Err(CacheError::Redis(_))));
+}
+
+#[tokio::test]
 async fn a_wrong_type_is_not_retryable() {
     let cache = fresh();
     let key = cache.keys().verdict(model::MonitorId(uuid::Uuid::nil()));

@@ -19,6 +19,9 @@ const WAITED_MS: Millis = 300_000;
 const SKEW_MS: Millis = 60_000;
 /// How long a batch waits for users to tell of a monitor that is new to us.
 const STRANGER: Duration = Duration::from_secs(1);
+/// Where so many records cannot be read that we are the likelier fault, the log waits this long before
+/// they are tried again.
+const FLOODED: Duration = Duration::from_secs(30);
 /// Strangers remembered, so that results of a deleted monitor do not each cost a second.
 const STRANGERS: usize = 10_000;
 
@@ -43,7 +46,9 @@ impl Loop {
             }
         }
         self.letters.passed(results.len());
-        self.set_aside(&unreadable).await?;
+        if !self.set_aside(&unreadable).await? {
+            return Ok(());
+        }
         self.meet(&results).await?;
         let (mut decided, mut newest) = (Vec::new(), None);
         for (message, result) in &results {
@@ -71,31 +76,37 @@ impl Loop {
     }
 
     /// Puts what nobody can read among the dead letters, and waits until they are safe there: only then
-    /// may an offset pass them. Kafka may take its time; too many of them stop the alerter.
-    async fn set_aside(&self, unreadable: &[(Message, String)]) -> Result<(), service::Error> {
+    /// may an offset pass them. Kafka may take its time; while there are too many of them, the log waits.
+    /// Says whether all are; not when we are to stop before.
+    async fn set_aside(&self, unreadable: &[(Message, String)]) -> Result<bool, service::Error> {
         for (message, reason) in unreadable {
             self.judge.metrics.results.with_label_values(&["unreadable"]).inc();
             loop {
-                let failed = match self.letters.send(message, reason) {
+                let (failed, pause) = match self.letters.send(message, reason) {
                     Ok(ack) => match ack.await {
                         Ok(_) => {
                             service::crash_point!("alerter::set_aside");
                             break;
                         }
-                        Err(error) if error.is_retryable() => error.to_string(),
+                        Err(error) if error.is_retryable() => (error.to_string(), Duration::from_secs(1)),
                         Err(error) => return Err(error.into()),
                     },
-                    Err(DeadLetterError::Send(error)) => error.to_string(),
-                    Err(error @ DeadLetterError::TooMany { .. }) => return Err(error.into()),
+                    Err(error @ DeadLetterError::TooMany { .. }) => {
+                        tracing::error!(%error, partition = message.partition, offset = message.offset, "the alerter stops reading for a while");
+                        self.readable.unset();
+                        (error.to_string(), FLOODED)
+                    }
+                    Err(DeadLetterError::Send(error)) => (error.to_string(), Duration::from_secs(1)),
                 };
                 tracing::warn!(error = failed, "a record that cannot be read is not set aside yet; the log waits");
                 tokio::select! {
-                    () = self.judge.ctx.shutdown().cancelled() => return Ok(()),
-                    () = tokio::time::sleep(Duration::from_secs(1)) => {}
+                    () = self.judge.ctx.shutdown().cancelled() => return Ok(false),
+                    () = tokio::time::sleep(pause) => {}
                 }
             }
         }
-        Ok(())
+        self.readable.set();
+        Ok(true)
     }
 
     fn judge_one(&mut self, message: &Message, result: &CheckResult, monitor: &Arc<Monitor>, now: Millis) -> Option<crate::desk::Decided> {

@@ -305,6 +305,7 @@ async fn monitors_feed(State(users): State<Arc<Mutex<Users>>>, Query(query): Que
         monitors: users.monitors.iter().filter(|monitor| monitor.revision > since).cloned().collect(),
         deleted: users.deleted.iter().filter(|gone| gone.revision > since).copied().collect(),
         more: false,
+        now: None,
     })
 }
 

@@ -95,6 +95,7 @@ impl Simulation {
             region: region(),
             pinger: "p".to_owned(),
             confirm: Confirm::default(),
+            reference: Arc::new(Reference::new(metrics.clone())),
             metrics,
             clock,
             sight,

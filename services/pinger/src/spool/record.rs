@@ -19,7 +19,7 @@ pub enum Kind {
     Result,
     /// An up that follows an up: the first to be given up.
     Steady,
-    /// A steady one that was given up: without a value.
+    /// One that was given up: without a value.
     Gap,
 }
 
@@ -49,9 +49,20 @@ impl SpoolItem {
         }
     }
 
+    /// Its bytes on disk.
+    pub(super) fn encoded_len(&self) -> u64 {
+        (HEAD + FIXED + self.value.len()) as u64
+    }
+
     /// The gap it leaves when it is given up.
-    pub(super) fn given_up(self) -> Self {
-        Self { kind: Kind::Gap, value: Bytes::new(), ..self }
+    pub(super) fn given_up(mut self) -> Self {
+        self.give_up();
+        self
+    }
+
+    pub(super) fn give_up(&mut self) {
+        self.kind = Kind::Gap;
+        self.value = Bytes::new();
     }
 
     pub(super) fn encode(&self, out: &mut BytesMut) {

@@ -15,8 +15,20 @@ pub(super) struct Segment {
     pub(super) path: PathBuf,
     pub(super) bytes: u64,
     pub(super) records: u64,
-    /// Nothing steady is left in it.
-    pub(super) compact: bool,
+    /// Damaged places that are counted already.
+    pub(super) corrupt: u64,
+    /// How much of it has been given up.
+    pub(super) given_up: Level,
+}
+
+/// What a file has given up, in this order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Level {
+    Nothing,
+    /// Its steady results: successes after successes.
+    Steady,
+    /// All its results.
+    Everything,
 }
 
 /// The records of a file, and how many damaged places were skipped.
@@ -28,11 +40,11 @@ pub(super) struct Contents {
 
 impl Segment {
     pub(super) fn new(dir: &Path, sequence: u64) -> Self {
-        Self { sequence, path: dir.join(format!("{sequence:016}.spool")), bytes: 0, records: 0, compact: false }
+        Self { sequence, path: dir.join(format!("{sequence:016}.spool")), bytes: 0, records: 0, corrupt: 0, given_up: Level::Nothing }
     }
 
     /// The file of a former run; a torn tail is cut off.
-    pub(super) fn recover(dir: &Path, sequence: u64) -> io::Result<(Self, u64)> {
+    pub(super) fn recover(dir: &Path, sequence: u64) -> io::Result<Self> {
         let mut segment = Self::new(dir, sequence);
         let (contents, sound) = scan(fs::read(&segment.path)?.into());
         let length = fs::metadata(&segment.path)?.len();
@@ -42,7 +54,8 @@ impl Segment {
         }
         segment.bytes = sound;
         segment.records = contents.items.len() as u64;
-        Ok((segment, contents.corrupt))
+        segment.corrupt = contents.corrupt;
+        Ok(segment)
     }
 
     pub(super) fn read(&self) -> io::Result<Contents> {
@@ -63,18 +76,19 @@ impl Segment {
         }
         self.bytes += buffer.len() as u64;
         self.records += items.len() as u64;
-        self.compact = false;
+        self.given_up = Level::Nothing;
         Ok(())
     }
 
-    /// Replaces steady results by the gaps they leave. Answers how many.
-    pub(super) fn give_up_steady(&mut self) -> io::Result<u64> {
+    /// Replaces results by the gaps they leave. Answers how many, and how many damaged places were found on
+    /// the way.
+    pub(super) fn give_up(&mut self, level: Level) -> io::Result<(u64, u64)> {
         let contents = self.read()?;
         let mut evicted = 0;
         let mut buffer = BytesMut::new();
-        let records = contents.items.len() as u64;
+        let (records, mut corrupt) = (contents.items.len() as u64, 0);
         for item in contents.items {
-            if item.kind == Kind::Steady {
+            if item.kind == Kind::Steady || (item.kind == Kind::Result && level == Level::Everything) {
                 evicted += 1;
                 item.given_up().encode(&mut buffer);
             } else {
@@ -82,17 +96,40 @@ impl Segment {
             }
         }
         if evicted > 0 {
-            let fresh = self.path.with_extension("fresh");
-            let mut file = File::create(&fresh)?;
-            file.write_all(&buffer)?;
-            file.sync_data()?;
-            fs::rename(&fresh, &self.path)?;
+            self.replace(&buffer)?;
             self.bytes = buffer.len() as u64;
             self.records = records;
+            corrupt = contents.corrupt.saturating_sub(std::mem::take(&mut self.corrupt));
         }
-        self.compact = true;
-        Ok(evicted)
+        self.given_up = level;
+        Ok((evicted, corrupt))
     }
+
+    /// Puts other bytes, never more, in place of the file's. A full disk has no room for a second file:
+    /// then they are written over the first. If we die in between, the checksums tell, and the slots
+    /// that are lost are open still, so that whoever checks the shard next records them as missed.
+    fn replace(&self, bytes: &[u8]) -> io::Result<()> {
+        let fresh = self.path.with_extension("fresh");
+        let beside = File::create(&fresh)
+            .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_data()))
+            .and_then(|()| fs::rename(&fresh, &self.path));
+        match beside {
+            Ok(()) => Ok(()),
+            Err(error) if is_full(&error) => {
+                let _ = fs::remove_file(&fresh);
+                let mut file = OpenOptions::new().write(true).open(&self.path)?;
+                file.write_all(bytes)?;
+                file.set_len(bytes.len() as u64)?;
+                file.sync_data()
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// Whether the disk takes no more.
+pub(super) fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge)
 }
 
 /// Reads record by record; where one is damaged, goes on at the next sound one. Answers, too, up to

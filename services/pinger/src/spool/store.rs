@@ -6,16 +6,19 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::record::SpoolItem;
-use super::segment::Segment;
+use super::segment::{Level, Segment, is_full};
 
-/// A file is closed at this size: what is compacted, drained and deleted goes file by file.
+/// A file is closed at this size: what is given up, drained and deleted goes file by file. A small spool
+/// has smaller files, since the first and the last are left alone.
 const SEGMENT_BYTES: u64 = 4 * 1024 * 1024;
+const LEAST_SEGMENT_BYTES: u64 = 64 * 1024;
 
 /// The spool's files.
 #[derive(Debug)]
 pub struct Store {
     dir: PathBuf,
     limit: u64,
+    segment_bytes: u64,
     segments: VecDeque<Segment>,
     /// Appends to the last segment.
     writer: Option<File>,
@@ -42,10 +45,17 @@ impl Batch {
 /// What was given up to keep the limit.
 #[derive(Debug, Default)]
 pub struct GivenUp {
-    /// Steady results replaced by the gaps they leave.
+    /// Results replaced by the gaps they leave.
     pub evicted: u64,
-    /// Records lost with the oldest file, since nothing steady was left.
+    /// Records lost with the oldest file, since only gaps were left.
     pub dropped: Vec<SpoolItem>,
+}
+
+/// Why items were not written, and what was given up for them before that was clear.
+#[derive(Debug)]
+pub struct NotWritten {
+    pub error: io::Error,
+    pub given_up: GivenUp,
 }
 
 impl Store {
@@ -65,10 +75,11 @@ impl Store {
             }
         }
         sequences.sort_unstable();
-        let mut store = Self { dir: dir.to_owned(), limit, segments: VecDeque::new(), writer: None, head: None, corrupt: 0 };
+        let segment_bytes = (limit / 8).clamp(LEAST_SEGMENT_BYTES, SEGMENT_BYTES);
+        let mut store = Self { dir: dir.to_owned(), limit, segment_bytes, segments: VecDeque::new(), writer: None, head: None, corrupt: 0 };
         for sequence in sequences {
-            let (segment, corrupt) = Segment::recover(dir, sequence)?;
-            store.corrupt += corrupt;
+            let segment = Segment::recover(dir, sequence)?;
+            store.corrupt += segment.corrupt;
             if segment.records == 0 {
                 fs::remove_file(&segment.path)?;
             } else {
@@ -94,9 +105,27 @@ impl Store {
         self.corrupt
     }
 
-    /// Writes and syncs; then gives up the oldest steady results where the limit is passed.
-    pub fn append(&mut self, items: &[SpoolItem]) -> io::Result<GivenUp> {
-        if self.segments.back().is_none_or(|last| last.bytes >= SEGMENT_BYTES) {
+    /// Writes and syncs, after the oldest results were given up as far as the limit or the disk asks for it.
+    pub fn append(&mut self, items: &[SpoolItem]) -> Result<GivenUp, NotWritten> {
+        let mut given_up = GivenUp::default();
+        let incoming: u64 = items.iter().map(SpoolItem::encoded_len).sum();
+        let done = self.keep_limit(incoming, &mut given_up).and_then(|()| {
+            loop {
+                match self.write(items) {
+                    // Where nothing is left to give up, the open file is closed, and then it is its turn.
+                    Err(error) if is_full(&error) && (self.give_way(&mut given_up)? || self.close_last()) => {}
+                    done => return done,
+                }
+            }
+        });
+        match done {
+            Ok(()) => Ok(given_up),
+            Err(error) => Err(NotWritten { error, given_up }),
+        }
+    }
+
+    fn write(&mut self, items: &[SpoolItem]) -> io::Result<()> {
+        if self.segments.back().is_none_or(|last| last.bytes >= self.segment_bytes) {
             self.writer = None;
         }
         let writer = if let Some(writer) = self.writer.as_mut() {
@@ -107,10 +136,10 @@ impl Store {
             self.segments.push_back(segment);
             self.writer.insert(file)
         };
-        if let Some(last) = self.segments.back_mut() {
-            last.append(writer, items)?;
+        match self.segments.back_mut() {
+            Some(last) => last.append(writer, items),
+            None => Ok(()),
         }
-        self.keep_limit()
     }
 
     /// The oldest results that wait, at most `most` and of one file.
@@ -125,7 +154,7 @@ impl Store {
                 }
                 match first.read() {
                     Ok(contents) => {
-                        self.corrupt += contents.corrupt;
+                        self.corrupt += contents.corrupt.saturating_sub(first.corrupt);
                         self.head = Some(contents.items.into());
                     }
                     Err(error) => {
@@ -171,24 +200,44 @@ impl Store {
         }
     }
 
-    fn keep_limit(&mut self) -> io::Result<GivenUp> {
-        let mut given_up = GivenUp::default();
-        // The head's file may be on its way to Kafka, and the last one is open: both are left alone.
-        let skip = usize::from(self.head.is_some());
-        while self.bytes() > self.limit {
-            let last = self.segments.len().saturating_sub(1);
-            let oldest = self.segments.iter_mut().take(last).skip(skip).find(|segment| !segment.compact);
-            if let Some(oldest) = oldest {
-                given_up.evicted += oldest.give_up_steady()?;
+    /// Nothing is appended to the last file any more. Says whether it holds anything.
+    fn close_last(&mut self) -> bool {
+        self.segments.back().is_some_and(|last| last.records > 0) && self.writer.take().is_some()
+    }
+
+    /// Makes room for what comes.
+    fn keep_limit(&mut self, incoming: u64, given_up: &mut GivenUp) -> io::Result<()> {
+        while self.bytes() + incoming > self.limit {
+            if self.give_way(given_up)? {
                 continue;
             }
-            if last <= skip {
+            // Only gaps are left: the oldest go, and their slots stay without a record.
+            let skip = usize::from(self.head.is_some());
+            if self.segments.len() <= skip + 1 {
                 break;
             }
             let Some(given) = self.segments.remove(skip) else { break };
             given_up.dropped.extend(given.read()?.items);
             fs::remove_file(&given.path)?;
         }
-        Ok(given_up)
+        Ok(())
+    }
+
+    /// Gives up the oldest steady results there are; where there are none, the oldest of the others.
+    /// Says whether there were any.
+    fn give_way(&mut self, given_up: &mut GivenUp) -> io::Result<bool> {
+        // The head's file may be on its way to Kafka, and the last one is open: both are left alone.
+        let skip = usize::from(self.head.is_some());
+        let last = self.segments.len().saturating_sub(usize::from(self.writer.is_some()));
+        for level in [Level::Steady, Level::Everything] {
+            let oldest = self.segments.iter_mut().take(last).skip(skip).find(|segment| segment.given_up < level);
+            if let Some(oldest) = oldest {
+                let (evicted, corrupt) = oldest.give_up(level)?;
+                given_up.evicted += evicted;
+                self.corrupt += corrupt;
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 }

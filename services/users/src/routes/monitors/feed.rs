@@ -24,5 +24,6 @@ pub(crate) async fn handle(State(app): State<App>, Params(query): Params<Query>)
     let limit = query.limit.unwrap_or(PAGE_LIMIT).clamp(1, PAGE_LIMIT);
     let page = monitors::feed(&app.store, query.since.max(0), query.region.as_ref(), i64::from(limit)).await?;
     let deleted = page.deleted.into_iter().map(|(id, revision)| Deleted { id, revision }).collect();
-    Ok(Json(MonitorPage { source: page.source, revision: page.revision, monitors: page.monitors, deleted, more: page.more }))
+    let (source, revision, monitors, more) = (page.source, page.revision, page.monitors, page.more);
+    Ok(Json(MonitorPage { source, revision, monitors, deleted, more, now: Some(app.now()) }))
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use system_tests::{Api, Service};
 
-use super::{Amount, Storm};
+use super::{Amount, Fault, Storm};
 use crate::row::Row;
 use crate::victim::{Death, Victim};
 
@@ -33,6 +33,7 @@ pub enum Kind {
     Flush,
     Broker,
     Roll,
+    Disturb(Fault),
 }
 
 impl Kind {
@@ -49,6 +50,7 @@ impl Kind {
             Self::Flush => Row::new("11", "Redis FLUSHALL", ALL),
             Self::Broker => Row::new("7", "broker kill -9 and restart; broker SIGSTOP 8 s", ALL),
             Self::Roll => Row::new("16", "rolling restart of every service under load", "all of that, and no answer of 5xx"),
+            Self::Disturb(fault) => fault.row(),
         }
     }
 }
@@ -62,6 +64,7 @@ impl Storm {
             Kind::Flush => self.flushes(amount.flushes, row).await,
             Kind::Broker => self.outages(amount.outages, row).await,
             Kind::Roll => self.rolls(amount.rolls, row).await,
+            Kind::Disturb(fault) => self.disturb(fault, amount.disturbances, row).await,
         }
     }
 
