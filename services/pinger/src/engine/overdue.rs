@@ -2,6 +2,7 @@
 //! up for, the others are recorded as missed.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use model::{Cause, Millis, MonitorId, Shard, Slot};
 use tokio::sync::mpsc;
@@ -24,6 +25,9 @@ pub(super) struct Missed {
 const RECORDED_MS: Millis = 3_600_000;
 /// Of one monitor, at most this many are recorded at once.
 const MOST_RECORDED: usize = 400;
+/// Of missed slots, so many are reported before a pause: a take-over must not fill Kafka's queue, or checks go to the spool.
+const AT_ONCE: usize = 200;
+const PAUSE: Duration = Duration::from_millis(20);
 /// Missed slots that wait to be handed over.
 const MOST_UNREPORTED: usize = 200_000;
 /// A monitor whose schedule is younger is checked at once.
@@ -166,7 +170,10 @@ impl Reports {
     pub async fn run(mut self) {
         while let Some(missed) = self.missed.recv().await {
             service::crash_point!("pinger::missed_found");
-            for one in missed {
+            for (n, one) in missed.into_iter().enumerate() {
+                if n % AT_ONCE == AT_ONCE - 1 {
+                    tokio::time::sleep(PAUSE).await;
+                }
                 self.tools.reporter.report(&self.tools.missed_result(&one), false).await;
             }
         }
