@@ -4,7 +4,8 @@
 //! Three layers, each a function of the *set* of results and not of their order of arrival:
 //! [`RegionState`] judges one region by consecutive slots, [`judge`] takes a quorum over regions with
 //! fresh evidence, and [`fold`] compares the verdict with the open incident. Whenever the evidence is
-//! sufficient, the incident is open exactly if the verdict is down; while it is not, nothing moves.
+//! sufficient, the incident is open exactly if the verdict is down; while it is not, nothing moves. Only opening
+//! is never left to a result that comes late, or that corrects an incident which is over: the next timely one decides.
 
 mod incident;
 mod policy;

@@ -41,6 +41,9 @@ pub struct Incident {
     pub since: Slot,
     pub cause: Option<Cause>,
     pub detail: Option<String>,
+    /// The newest evidence when it was resolved; absent while it is open.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub closed: Option<Slot>,
 }
 
 /// What happened to an incident.
@@ -98,7 +101,9 @@ pub fn incident_id(monitor: MonitorId, opened: Slot) -> IncidentId {
 }
 
 /// Takes one result. The state's judgement afterwards depends on the set of results taken, not on
-/// their order; a late result changes it like any other but leaves opening to the next timely one.
+/// their order; a late result changes it like any other but leaves opening to the next timely one, and so does
+/// one that corrects the past of an incident that is over (two pingers checked the slot, and the other one was
+/// heard first): the outage was told with its end, and only what comes after it can say that it goes on.
 pub fn fold(state: &mut MonitorState, policy: &Policy, result: &CheckResult) -> Folded {
     if !policy.active || !policy.regions.contains(&result.region) {
         return Folded::Ignored;
@@ -106,12 +111,15 @@ pub fn fold(state: &mut MonitorState, policy: &Policy, result: &CheckResult) -> 
     let newest = state.newest();
     let region = state.regions.entry(result.region.clone()).or_default();
     region.hear(result.slot);
+    let corrects = region.newest().is_some_and(|newest| result.slot <= newest);
     if result.suspect || !result.outcome.is_verdict() {
         return Folded::NoEvidence;
     }
     match region.take(policy, result) {
         Taken::New => {
-            let late = newest.is_some_and(|newest| policy.is_late(result.slot, newest));
+            let closed = state.incident.as_ref().and_then(|last| last.closed);
+            let told = corrects && closed.is_some_and(|closed| result.slot <= closed);
+            let late = told || newest.is_some_and(|newest| policy.is_late(result.slot, newest));
             Folded::Taken(settle(state, policy, result.monitor, late).map(Box::new))
         }
         Taken::Duplicate => Folded::Duplicate,
@@ -214,6 +222,7 @@ fn open(state: &mut MonitorState, monitor: MonitorId, since: Slot, at: Slot, dow
         since,
         cause: failure.and_then(|failure| failure.cause),
         detail: failure.and_then(|failure| failure.detail.clone()),
+        closed: None,
     };
     let transition = incident.transition(TransitionKind::Opened, at, down);
     state.incident = Some(incident);
@@ -222,8 +231,10 @@ fn open(state: &mut MonitorState, monitor: MonitorId, since: Slot, at: Slot, dow
 }
 
 fn resolve(state: &mut MonitorState, since: Slot, at: Slot) -> Option<Transition> {
+    let newest = state.newest();
     let incident = state.incident.as_mut()?;
     incident.open = false;
+    incident.closed = newest;
     incident.sequence += 1;
     let until = since.max(incident.since);
     let regions = state.regions.iter().filter(|(_, region)| region.failure().is_some_and(|failure| failure.slot >= incident.since));

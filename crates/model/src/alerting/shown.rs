@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::incident::MonitorState;
 use super::policy::Policy;
-use super::verdict::Verdict;
+use super::verdict::{Evidence, Verdict, judge};
 use crate::clock::Millis;
 use crate::ids::{IncidentId, Region};
 use crate::outcome::{Cause, Outcome};
@@ -62,6 +62,7 @@ pub fn shown(state: &MonitorState, policy: &Policy, now: Millis) -> Shown {
         _ if !policy.active => ShownState::Paused,
         Verdict::Down => ShownState::Down,
         Verdict::Up if open.is_some() => ShownState::Down,
+        Verdict::Up if overtaken(state, policy, now) => ShownState::Unknown,
         Verdict::Up if degraded(state, policy, now) => ShownState::Degraded,
         Verdict::Up => ShownState::Up,
         Verdict::Insufficient if ourselves(state, policy, now) => ShownState::Unknown,
@@ -75,6 +76,14 @@ pub fn shown(state: &MonitorState, policy: &Policy, now: Millis) -> Shown {
         cause: open.and_then(|incident| incident.cause),
         regions_down: judged.down,
     }
+}
+
+/// What said up is still fresh, but newer results of too many regions say nothing about the target.
+fn overtaken(state: &MonitorState, policy: &Policy, now: Millis) -> bool {
+    let current = state.regions.iter().filter(|(_, region)| region.heard() <= region.newest());
+    let evidence =
+        current.filter_map(|(name, region)| Some(Evidence { region: name, newest: region.newest()?, confirmed: region.confirmed(policy) }));
+    judge(policy, evidence, state.newest().unwrap_or(now).max(now)).verdict != Verdict::Up
 }
 
 fn degraded(state: &MonitorState, policy: &Policy, now: Millis) -> bool {
