@@ -32,6 +32,7 @@ pub struct Metrics {
     pub clock_steps: IntCounter,
     pub clock_skew_ms: IntGauge,
     pub blind: IntGauge,
+    pub canaries_distrusted: IntGauge,
 }
 
 impl Metrics {
@@ -71,6 +72,10 @@ impl Metrics {
             clock_steps: counter("upmesh_pinger_clock_steps_total", "Steps of the wall clock that were followed.")?,
             clock_skew_ms: gauge("upmesh_pinger_clock_skew_milliseconds", "How far this machine's clock is ahead of Redis'.")?,
             blind: gauge("upmesh_pinger_blind", "1 while this pinger sees nothing and its failures are unknown.")?,
+            canaries_distrusted: gauge(
+                "upmesh_pinger_canaries_distrusted",
+                "Canaries that stay silent though targets answer; their silence counts no longer.",
+            )?,
         })
     }
 }

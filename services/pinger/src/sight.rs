@@ -1,11 +1,12 @@
 //! Whether this pinger sees. A target that cannot be reached is down only if something else can be
-//! reached: the canaries (`CANARIES`), or, where none are set, targets that answered lately. Until that
-//! is known a failure is held; when nothing answers, we are blind, and the failure is unknown.
+//! reached: the canaries (`CANARIES`), or, where none are set or none can be trusted, targets that answered
+//! lately. Until that is known a failure is held; when nothing answers, we are blind, and the failure is unknown.
 
 mod canary;
 mod peers;
 mod rounds;
 mod troubles;
+mod trust;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -19,6 +20,7 @@ use tokio::sync::{Notify, watch};
 pub use canary::{Canary, parse};
 use peers::Peers;
 use troubles::Troubles;
+use trust::Trust;
 
 use crate::metrics::Metrics;
 use crate::probe::Attempt;
@@ -37,6 +39,7 @@ struct Inner {
     metrics: Metrics,
     peers: Mutex<Peers>,
     troubles: Mutex<Troubles>,
+    trust: Mutex<Trust>,
     /// Somebody wants to know now.
     wanted: Notify,
     /// The last look around.
@@ -82,8 +85,10 @@ pub struct Blind {
 
 impl Sight {
     pub fn new(egress: Egress, canaries: Vec<Canary>, clock: Arc<dyn Clock>, metrics: Metrics) -> Self {
+        let trust = Mutex::new(Trust::of(canaries.len()));
         Self(Arc::new(Inner {
             egress,
+            trust,
             canaries,
             clock,
             metrics,
@@ -119,7 +124,7 @@ impl Sight {
             return true;
         }
         let mut looks = self.0.looks.subscribe();
-        if self.0.canaries.is_empty() {
+        if !self.has_canaries() {
             let latest = peers::place(probe).and_then(|(host, _)| lock(&self.0.peers).evidence(&host));
             // Nobody to compare with, or somebody else answered since.
             if latest.is_none_or(|answered| answered >= failed) {
@@ -130,6 +135,12 @@ impl Sight {
         let look = tokio::time::timeout(HOLD, looks.wait_for(|look| look.began >= failed)).await;
         let dark = matches!(look, Ok(Ok(look)) if look.found == Found::Dark);
         dark || self.was_dark_since(began)
+    }
+
+    /// Whether there are canaries whose silence says something.
+    fn has_canaries(&self) -> bool {
+        let trust = lock(&self.0.trust);
+        (0..self.0.canaries.len()).any(|n| trust.trusts(n))
     }
 
     fn was_dark_since(&self, began: Instant) -> bool {
@@ -147,12 +158,13 @@ impl Sight {
         if trouble.is_some() {
             self.0.wanted.notify_one();
         }
-        if self.0.canaries.is_empty() {
-            self.compare(probe, attempt);
+        if attempt.latency_us.is_some() || attempt.outcome == Outcome::Down || doubted {
+            lock(&self.0.trust).checked(attempt.latency_us.is_some());
         }
+        self.compare(probe, attempt);
     }
 
-    /// Remembers who answers, for want of canaries.
+    /// Remembers who answers: what a canary's silence, or the lack of one, is held against.
     fn compare(&self, probe: &ProbeSpec, attempt: &Attempt) {
         let now = Instant::now();
         let answered = attempt.latency_us.is_some();

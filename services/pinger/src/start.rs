@@ -53,8 +53,9 @@ pub async fn start(ctx: Context) -> Result<(), Error> {
     let (reporter, acks) = Reporter::new(&config.topics.results, producer.clone(), spool, Arc::clone(&progress), metrics.clone());
 
     if config.canaries.len() == 1 {
-        tracing::warn!("a single canary cannot be told from our own network: name at least three in CANARIES");
+        tracing::warn!("a single canary that dies blinds this pinger for a minute: name at least three in CANARIES");
     }
+    let canaries_empty = config.canaries.is_empty();
     let sight = Sight::new(egress.clone(), config.canaries, Arc::clone(&clock), metrics.clone());
     let announcer = Announcer {
         producer,
@@ -90,6 +91,9 @@ pub async fn start(ctx: Context) -> Result<(), Error> {
 
     ctx.spawn("monitors", replication.run(stop.clone()));
     ctx.spawn("monitor-changes", look_when_told(changes, directory.clone(), stop.clone()));
+    if !canaries_empty {
+        ctx.spawn("canaries", sight.clone().watch_canaries(checked.clone()));
+    }
     ctx.spawn("sight", sight.watch(checked.clone()));
     ctx.spawn("status", announcer.run(checked.clone()));
     ctx.spawn("spool", spooler.run(acked.clone()));

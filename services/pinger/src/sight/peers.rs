@@ -10,8 +10,9 @@ use url::{Host, Url};
 const MOST: usize = 512;
 /// A host that answered so long before the newest answer says nothing.
 const KEPT: Duration = Duration::from_secs(15 * 60);
-/// Fewer other hosts than these decide nothing: they may well be down together.
-const FEWEST: usize = 4;
+/// With fewer other hosts than these a failure is the target's: there is nobody to compare with. With as many,
+/// silence of all of them is ours: it is told once, as a blindness, rather than as an outage of each.
+const FEWEST: usize = 2;
 /// Asked in one look.
 const SAMPLE: usize = 8;
 /// With this many known, an answer is noted once in [`PAUSE`]: each of thousands a second would say the same.
@@ -114,19 +115,19 @@ mod tests {
     #[test]
     fn few_others_decide_nothing_and_loopback_only_where_there_is_nothing_else() {
         let (mut peers, now) = (Peers::default(), Instant::now());
-        for n in 0..4 {
+        for n in 0..2 {
             peers.answered(format!("h{n}.example"), Some(443), now);
         }
-        assert_eq!(peers.evidence("h0.example"), None, "three others");
+        assert_eq!(peers.evidence("h0.example"), None, "one other");
         let later = now + Duration::from_secs(1);
         peers.answered("127.0.0.1".to_owned(), Some(80), later);
         assert_eq!(peers.evidence("h0.example"), Some(later), "there is little else");
-        peers.answered("h4.example".to_owned(), None, now);
+        peers.answered("h2.example".to_owned(), None, now);
         assert_eq!(peers.evidence("h0.example"), Some(now), "loopback is not asked");
-        assert_eq!(peers.sample(&HashSet::new()).len(), 4, "a host without a port is not dialled");
-        peers.failed("h3.example");
-        peers.failed("h4.example");
-        assert_eq!(peers.sample(&HashSet::new()).len(), 4);
+        assert_eq!(peers.sample(&HashSet::new()).len(), 2, "a host without a port is not dialled");
+        peers.failed("h1.example");
+        peers.failed("h2.example");
+        assert_eq!(peers.sample(&HashSet::new()).len(), 2);
     }
 
     #[test]

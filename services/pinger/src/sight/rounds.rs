@@ -10,11 +10,13 @@ use model::Millis;
 use model::sight::BlindReason;
 use tokio_util::sync::CancellationToken;
 
-use super::canary::Said;
+use super::canary::{Canary, Said};
 use super::{Blind, Found, Look, Sight, lock};
 
 /// Between looks, while nothing is wrong.
 const PERIOD: Duration = Duration::from_secs(5);
+/// Between looks at each canary by itself.
+const EACH: Duration = Duration::from_secs(10);
 /// Between looks, while something is.
 const SHORT_PERIOD: Duration = Duration::from_secs(1);
 /// However many failures ask for one.
@@ -31,7 +33,7 @@ impl Sight {
         loop {
             let began = Instant::now();
             let look = async {
-                if !self.0.canaries.is_empty() {
+                if self.has_canaries() {
                     return Some(self.at_canaries().await);
                 }
                 // Other people's targets are not asked without a reason.
@@ -54,6 +56,29 @@ impl Sight {
         }
     }
 
+    /// Asks each canary by itself until `stop`: a dead one must not stand for our network.
+    pub async fn watch_canaries(self, stop: CancellationToken) {
+        while !self.0.canaries.is_empty() {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep(EACH) => {}
+            }
+            let deadline = Instant::now() + PATIENCE;
+            let asked = futures::future::join_all(self.0.canaries.iter().map(|canary| canary.ask(&self.0.egress, deadline)));
+            let answers: Vec<bool> = asked.await.into_iter().map(|said| said == Said::Something).collect();
+            let mut trust = lock(&self.0.trust);
+            for (n, trusted) in trust.asked(&answers, Instant::now()) {
+                let canary = self.0.canaries.get(n);
+                if trusted {
+                    tracing::info!(?canary, "a canary answers again");
+                } else {
+                    tracing::error!(?canary, "a canary stays silent though targets answer: it counts no longer until it answers");
+                }
+            }
+            self.0.metrics.canaries_distrusted.set(i64::try_from(trust.distrusted()).unwrap_or(i64::MAX));
+        }
+    }
+
     /// At the canaries: one that answers is enough. A single silent look may be a lost packet.
     async fn at_canaries(&self) -> Look {
         let mut look = self.canaries_once().await;
@@ -67,9 +92,16 @@ impl Sight {
         }
     }
 
+    fn trusted(&self) -> impl Iterator<Item = &Canary> {
+        let trust = lock(&self.0.trust);
+        let trusted: Vec<&Canary> =
+            self.0.canaries.iter().enumerate().filter(|(n, _)| trust.trusts(*n)).map(|(_, canary)| canary).collect();
+        trusted.into_iter()
+    }
+
     async fn canaries_once(&self) -> Look {
         let began = Instant::now();
-        let mut waiting: FuturesUnordered<_> = self.0.canaries.iter().map(|canary| canary.ask(&self.0.egress, began + PATIENCE)).collect();
+        let mut waiting: FuturesUnordered<_> = self.trusted().map(|canary| canary.ask(&self.0.egress, began + PATIENCE)).collect();
         let mut found = Found::Nothing;
         while let Some(said) = waiting.next().await {
             match said {
