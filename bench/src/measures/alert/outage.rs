@@ -17,7 +17,7 @@ pub async fn measure(suite: &mut Suite) -> Result<()> {
     if !suite.wants(&["E2", "E2p"]) {
         return Ok(());
     }
-    let size = suite.size(Size { monitors: 1_000, interval_seconds: 20 }, Size { monitors: 60, interval_seconds: 10 });
+    let size = suite.size(Size { monitors: 1_000, interval_seconds: 20 }, Size { monitors: 60, interval_seconds: 3 });
     progress(&format!("E2: {} targets go down, each at another instant; twice, side by side", size.monitors));
     // Without confirmation the first answer that fails opens the incident; by default the second slot in a row does.
     let (alone, usual) = tokio::try_join!(delays(suite, size, Some(1), Some(-1)), delays(suite, size, None, None))?;

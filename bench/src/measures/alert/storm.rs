@@ -18,7 +18,7 @@ pub async fn measure(suite: &mut Suite) -> Result<()> {
     if !suite.wants(&["E3", "E3r", "E3g"]) {
         return Ok(());
     }
-    let size = suite.size(Size { monitors: 1_000, interval_seconds: 20 }, Size { monitors: 60, interval_seconds: 10 });
+    let size = suite.size(Size { monitors: 1_000, interval_seconds: 20 }, Size { monitors: 60, interval_seconds: 3 });
     progress(&format!("E3: {} targets go down together", size.monitors));
     let mut alerts = Alerts::start(suite, size, "--storm --failures-to-open 1".to_owned(), Some(-1)).await?;
     let interval_ms = i64::from(size.interval_seconds) * 1000;

@@ -27,8 +27,8 @@ pub async fn measure(suite: &mut Suite) -> Result<()> {
         return Ok(());
     }
     progress("P10: monitors come and go");
-    let size = suite.size(Size { monitors: 50_000, interval_seconds: 20 }, Size { monitors: 3_000, interval_seconds: 10 });
-    let (rate, seconds): (u32, u32) = suite.size((1_000, 10), (100, 4));
+    let size = suite.size(Size { monitors: 50_000, interval_seconds: 20 }, Size { monitors: 1_500, interval_seconds: 3 });
+    let (rate, seconds): (u32, u32) = suite.size((1_000, 10), (100, 3));
     let target = target(suite, false).await?;
     let bare = vec![heap(suite, target.1, size).await?];
     let rig = Rig::start(suite, &Task::plain(size), target).await?;

@@ -14,12 +14,12 @@ pub async fn measure(suite: &mut Suite) -> Result<()> {
         return Ok(());
     }
     progress("P7: one target in ten hangs");
-    let size = suite.size(Size { monitors: 100_000, interval_seconds: 60 }, Size { monitors: 2_000, interval_seconds: 10 });
+    let size = suite.size(Size { monitors: 100_000, interval_seconds: 60 }, Size { monitors: 1_200, interval_seconds: 6 });
     let target = target(suite, false).await?;
     let bare = vec![heap(suite, target.1, size).await?];
     let rig = Rig::start(suite, &Task { feed: "--hang".to_owned(), ..Task::plain(size) }, target).await?;
     rig.settled().await?;
-    let window = rig.window(Duration::from_secs(suite.size(10, 4))).await?;
+    let window = rig.window(Duration::from_secs(suite.size(10, 3))).await?;
     rig.end().await?;
     let late = lateness(&window.seen, size)?;
     #[expect(clippy::cast_precision_loss, reason = "megabytes")]

@@ -10,13 +10,13 @@ use crate::stats::Pairs;
 
 pub async fn measure(suite: &mut Suite) -> Result<()> {
     if suite.wants(&["P3"]) {
-        let size = suite.size(Size { monitors: 20_000, interval_seconds: 10 }, Size { monitors: 2_500, interval_seconds: 10 });
+        let size = suite.size(Size { monitors: 20_000, interval_seconds: 10 }, Size { monitors: 600, interval_seconds: 3 });
         let pairs = cost(suite, Kind::Named, size).await?;
         let what = format!("pinger, an uncached lookup per check, {:.0}/s: share of the bare hyper + hickory loop", size.rate());
         suite.share("P3", &what, 0.45, "CPU ms/1000", &pairs);
     }
     if suite.wants(&["P4"]) {
-        let size = suite.size(Size { monitors: 10_000, interval_seconds: 10 }, Size { monitors: 2_000, interval_seconds: 10 });
+        let size = suite.size(Size { monitors: 10_000, interval_seconds: 10 }, Size { monitors: 300, interval_seconds: 3 });
         let pairs = cost(suite, Kind::Tls, size).await?;
         let what = format!("pinger, a full TLS 1.3 handshake per check, {:.0}/s: share of the bare hyper + rustls loop", size.rate());
         suite.share("P4", &what, 0.75, "CPU ms/1000", &pairs);
@@ -35,7 +35,7 @@ async fn cost(suite: &Suite, kind: Kind, size: Size) -> Result<Pairs> {
         drop(dns);
         let rig = Rig::start(suite, &Task { kind, ..Task::plain(size) }, target).await?;
         rig.settled().await?;
-        let window = rig.window(Duration::from_secs(suite.size(10, 4))).await?;
+        let window = rig.window(Duration::from_secs(suite.size(10, 2))).await?;
         rig.end().await?;
         pairs.push(bare.cpu_ms_per_1000(), window.cpu_ms_per_1000());
     }

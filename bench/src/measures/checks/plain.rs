@@ -21,7 +21,7 @@ pub async fn measure(suite: &mut Suite) -> Result<()> {
     if !suite.wants(&["P1", "P2", "P2k", "P2b", "P2p", "P5", "P6"]) {
         return Ok(());
     }
-    let size = suite.size(Size { monitors: 100_000, interval_seconds: 20 }, Size { monitors: 5_000, interval_seconds: 10 });
+    let size = suite.size(Size { monitors: 100_000, interval_seconds: 20 }, Size { monitors: 1_500, interval_seconds: 3 });
     let (mut pairs, mut late, mut bare_late, mut memory, mut skipped) = (Pairs::default(), Vec::new(), Vec::new(), 0, 0.0);
     for n in 0..suite.pairs() {
         progress(&format!("P1: pair {} of {}", n + 1, suite.pairs()));
@@ -30,7 +30,7 @@ pub async fn measure(suite: &mut Suite) -> Result<()> {
         bare_late.push(heap(suite, target.1, size).await?);
         let rig = Rig::start(suite, &Task::plain(size), target).await?;
         rig.settled().await?;
-        let window = rig.window(Duration::from_secs(suite.size(10, 4))).await?;
+        let window = rig.window(Duration::from_secs(suite.size(10, 2))).await?;
         rig.end().await?;
         pairs.push(bare.cpu_ms_per_1000(), window.cpu_ms_per_1000());
         late.push(lateness(&window.seen, size)?);

@@ -27,8 +27,8 @@ pub async fn measure(suite: &mut Suite) -> Result<()> {
 
 async fn stall(suite: &mut Suite) -> Result<()> {
     progress("P9: SIGSTOP, then SIGCONT");
-    let size = suite.size(Size { monitors: 20_000, interval_seconds: 10 }, Size { monitors: 1_000, interval_seconds: 10 });
-    let stopped = Duration::from_secs(suite.size(30, 12));
+    let size = suite.size(Size { monitors: 20_000, interval_seconds: 10 }, Size { monitors: 500, interval_seconds: 3 });
+    let stopped = Duration::from_secs(suite.size(30, 8));
     let target = target(suite, false).await?;
     let rig = Rig::start(suite, &Task::plain(size), target).await?;
     rig.settled().await?;
@@ -85,7 +85,7 @@ async fn clock(suite: &mut Suite) -> Result<()> {
         return Ok(());
     };
     progress("P9s: the wall clock is set");
-    let size = Size { monitors: suite.size(2_000, 500), interval_seconds: 10 };
+    let size = suite.size(Size { monitors: 2_000, interval_seconds: 10 }, Size { monitors: 300, interval_seconds: 3 });
     let target = target(suite, false).await?;
     let shift = suite.scratch.path().join("clock");
     std::fs::write(&shift, "+0")?;

@@ -16,7 +16,7 @@ pub async fn measure(suite: &mut Suite) -> Result<()> {
         return Ok(());
     }
     progress("P8: a start");
-    let size = suite.size(Size { monitors: 100_000, interval_seconds: 20 }, Size { monitors: 5_000, interval_seconds: 10 });
+    let size = suite.size(Size { monitors: 100_000, interval_seconds: 20 }, Size { monitors: 1_500, interval_seconds: 3 });
     let target = target(suite, false).await?;
     let begun = now_us();
     let rig = Rig::start(suite, &Task::plain(size), target).await?;
