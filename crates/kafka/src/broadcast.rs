@@ -94,7 +94,8 @@ impl Reader {
             match self.client.poll(Duration::from_millis(100)) {
                 Some(Ok(message)) => {
                     // No group, so nothing is lost by blocking here: a slow service slows only itself.
-                    if self.sender.blocking_send(detacher.detach(&message)).is_err() {
+                    let sent = self.sender.blocking_send(detacher.detach(&message));
+                    if sent.is_err() {
                         return;
                     }
                 }

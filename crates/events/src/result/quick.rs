@@ -51,6 +51,7 @@ impl<'a> Scan<'a> {
     }
 
     /// Reads the field if it comes next.
+    #[expect(clippy::option_option, reason = "not there is one thing, unreadable another")]
     fn optional<T>(&mut self, name: &[u8], read: impl FnOnce(&mut Self) -> Option<T>) -> Option<Option<T>> {
         if self.skip(name).is_none() {
             return Some(None);
