@@ -104,7 +104,8 @@ async fn feed(State(feed): State<Arc<Feed>>, Query(ask): Query<Ask>) -> Json<Mon
     let (fixed, changed) = (i64::from(feed.options.monitors), feed.changed());
     let total = fixed + 2 * changed;
     let end = (ask.since + ask.limit).min(total).max(ask.since.min(total));
-    let mut page = MonitorPage { source: Uuid::from_u128(1), revision: end, monitors: Vec::new(), deleted: Vec::new(), more: end < total, now: None };
+    let mut page =
+        MonitorPage { source: Uuid::from_u128(1), revision: end, monitors: Vec::new(), deleted: Vec::new(), more: end < total, now: None };
     for event in ask.since.min(total)..end {
         let (number, gone) = if event < fixed { (event, false) } else { ((event - fixed) / 2, (event - fixed) % 2 == 1) };
         let number = if event < fixed || gone { number } else { fixed + number };
