@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use kafka::{DeadLetterError, Message, Partition};
-use model::{Millis, Outcome};
+use model::{CheckResult, Millis, Outcome};
+use tracing::Span;
 
 use super::Worker;
 use crate::dead::Pending;
@@ -36,6 +37,14 @@ impl Reached {
     }
 }
 
+/// A span in the trace of the check, where there is one and somebody collects it.
+fn traced(message: &Message, result: &CheckResult) -> Span {
+    let Some(parent) = message.traceparent.as_deref().filter(|_| service::trace::exported()) else { return Span::none() };
+    let span = tracing::info_span!("fold", %result.monitor, slot = result.slot);
+    kafka::set_parent(&span, parent);
+    span
+}
+
 impl Worker {
     pub(super) fn fold_batch(&mut self, batch: Vec<Message>) {
         let now = self.clock.now_ms();
@@ -63,7 +72,8 @@ impl Worker {
                     self.newest_slot = self.newest_slot.max(result.slot);
                     let outcome = if result.suspect { Outcome::Unknown } else { result.outcome };
                     self.outcomes[usize::from(outcome.code())].inc();
-                    self.fold.apply(result, now);
+                    let span = traced(&message, &result);
+                    span.in_scope(|| self.fold.apply(result, now));
                     self.unflushed_results += 1;
                 }
                 Err(Rejected::TooOld) => {
