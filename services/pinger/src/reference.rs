@@ -102,9 +102,9 @@ mod tests {
         assert!(!reference.is_off(1_000_000), "Redis may be wrong");
         reference.heard(Source::Users, 1_000_000, now, now);
         assert!(!reference.is_off(1_000_000), "users agrees with us");
-        reference.heard(Source::Users, 1_299_000, now, now);
+        reference.heard(Source::Users, 1_299_500, now, now);
         assert!(reference.is_off(1_000_000));
-        assert!(reference.is_off(1_298_500), "nearly right is not right yet");
+        assert!(reference.is_off(1_298_300), "nearly right is not right yet");
         assert!(!reference.is_off(1_300_000));
         assert!(!reference.is_off(1_300_900));
         assert!(reference.is_off(1_600_000), "a step, before anybody was asked again");

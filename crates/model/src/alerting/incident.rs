@@ -10,7 +10,7 @@ use super::region::{RegionState, Taken};
 use super::verdict::{Evidence, Judged, Verdict, judge};
 use crate::clock::Millis;
 use crate::ids::{IncidentId, MonitorId, Region};
-use crate::outcome::Cause;
+use crate::outcome::{Cause, Outcome};
 use crate::result::CheckResult;
 use crate::schedule::Slot;
 
@@ -119,6 +119,8 @@ pub fn fold(state: &mut MonitorState, policy: &Policy, result: &CheckResult) -> 
         Taken::New => {
             let closed = state.incident.as_ref().and_then(|last| last.closed);
             let told = corrects && closed.is_some_and(|closed| result.slot <= closed);
+            // Nor is a success a reason to open again what was told with its end.
+            let told = told || result.outcome != Outcome::Down && closed.is_some_and(|closed| state.fails_until(closed));
             let late = told || newest.is_some_and(|newest| policy.is_late(result.slot, newest));
             Folded::Taken(settle(state, policy, result.monitor, late).map(Box::new))
         }
@@ -176,6 +178,11 @@ impl MonitorState {
             .iter()
             .filter_map(|(region, state)| Some(Evidence { region, newest: state.newest()?, confirmed: state.confirmed(policy) }));
         judge(policy, evidence, as_of)
+    }
+
+    /// No region failed after `slot`.
+    fn fails_until(&self, slot: Slot) -> bool {
+        self.regions.values().filter_map(RegionState::failure).all(|failure| failure.slot <= slot)
     }
 
     /// The incident that is open.

@@ -60,10 +60,10 @@ impl Trust {
             }
             let silence = known.get_or_insert(Silence { since: now, looks: 0, answered: 0, failed: 0, distrusted: false });
             silence.looks += 1;
-            let long = now.saturating_duration_since(silence.since) >= if lone { ALONE } else { TOGETHER };
+            let silent = now.saturating_duration_since(silence.since) >= if lone { ALONE } else { TOGETHER };
             // A storm takes a part of the targets with it; a cut takes nearly all.
             let answers = silence.answered >= ANSWERS && silence.failed * 3 <= silence.answered;
-            if !silence.distrusted && long && silence.looks >= LOOKS && answers {
+            if !silence.distrusted && silent && silence.looks >= LOOKS && answers {
                 silence.distrusted = true;
                 changed.push((n, false));
             }
