@@ -63,8 +63,8 @@ uuid_id!(
     IncidentId
 );
 
-/// A named vantage point: 1–32 of `a-z 0-9 -`, starting with a letter. Every result has one, so it is kept
-/// without an allocation up to 24 bytes.
+// Every result has one, so it is kept without an allocation up to 24 bytes.
+/// A named vantage point: 1–32 of `a-z 0-9 -`, starting with a letter.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, utoipa::ToSchema)]
 #[serde(transparent)]
 #[schema(value_type = String, example = "local")]

@@ -38,11 +38,11 @@ impl Storm {
         self.broker.stop();
         self.live(AWAY).await;
         let (mut flipped, mut torn) = ([0_usize; 2], 0);
-        for replica in 0..2 {
+        for (replica, flipped) in flipped.iter_mut().enumerate() {
             self.mesh.kill9(Service::Pinger, replica);
             let directory = PathBuf::from(self.mesh.setting(Service::Pinger, replica, "SPOOL_DIR").expect("a spool"));
             let damage = damage(&directory, &mut self.seed);
-            flipped[replica] = damage.0;
+            *flipped = damage.0;
             torn += damage.1;
         }
         let log_before: Vec<usize> = (0..2).map(|replica| self.mesh.log(Service::Pinger, replica).len()).collect();

@@ -107,7 +107,9 @@ impl Storm {
         for asker in askers {
             let (took, bad) = asker.await.expect("the asker ends");
             times.extend(took);
-            bad.into_iter().for_each(|bad| row.violated(bad));
+            for bad in bad {
+                row.violated(bad);
+            }
         }
         let ended = now();
         self.redis.resume(None).await;
