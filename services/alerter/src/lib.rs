@@ -143,6 +143,11 @@ async fn wake(
     shutdown: tokio_util::sync::CancellationToken,
 ) -> Result<(), service::Error> {
     let mut changes = BroadcastConsumer::new(&kafka, &[&topic])?;
+    // What was written before its positions were fixed is not delivered: look once after that.
+    tokio::select! {
+        () = shutdown.cancelled() => return Ok(()),
+        () = changes.ready() => directory.wake(),
+    }
     loop {
         tokio::select! {
             () = shutdown.cancelled() => return Ok(()),

@@ -146,6 +146,11 @@ fn name(config: &Config) -> String {
 
 /// A record of `monitor-changes` says: go and look. What it says besides is for auditors.
 async fn look_when_told(mut changes: BroadcastConsumer, directory: Directory, stop: CancellationToken) -> Result<(), Error> {
+    // What was written before its positions were fixed is not delivered: look once after that.
+    tokio::select! {
+        () = stop.cancelled() => return Ok(()),
+        () = changes.ready() => directory.wake(),
+    }
     loop {
         tokio::select! {
             () = stop.cancelled() => return Ok(()),
