@@ -2,6 +2,7 @@
 
 mod alert;
 mod checks;
+mod log;
 mod reads;
 mod rest;
 mod results;

@@ -1,7 +1,6 @@
 //! The processor: results per second against the bare loop of rows and hashes, its own CPU, delay, and
 //! what a check costs on disk and a monitor in Redis.
 
-mod log;
 mod replay;
 mod run;
 
@@ -10,11 +9,11 @@ use std::time::Duration;
 use anyhow::Result;
 use testkit::Stack;
 
+use super::log::Log;
 use super::{Suite, progress};
 use crate::child::{Core, Process};
 use crate::roles::Count;
 use crate::stats::{Pairs, median, quantile};
-use log::Log;
 
 pub async fn measure(suite: &mut Suite) -> Result<()> {
     if suite.wants(&["R1", "R3"]) {

@@ -11,6 +11,7 @@ mod error;
 pub mod http;
 mod replica;
 mod replication;
+mod told;
 pub mod wire;
 
 pub use changes::{Change, Changes};

@@ -65,10 +65,9 @@ pub async fn start(ctx: Context) -> Result<(), service::Error> {
     let shutdown = ctx.shutdown().clone();
 
     ctx.spawn("monitors", replication.run(shutdown.clone()));
-    ctx.spawn(
-        "changes",
-        wake(settings.kafka.clone(), settings.topics.changes.clone(), directory.clone(), catalog.clone(), shutdown.clone()),
-    );
+    let changes = BroadcastConsumer::new(&settings.kafka, &[&settings.topics.changes])?;
+    let also = catalog.clone();
+    ctx.spawn("changes", directory.clone().look_when_told(changes, move || also.wake(), shutdown.clone()));
     ctx.spawn("channels", catalog.clone().follow(users, metrics.clone(), shutdown.clone()));
     ctx.spawn("verdicts", verdicts::write(cache.clone(), verdicts, shutdown.clone()));
     ctx.spawn("redis", verdicts::watch(cache, Arc::clone(&show_all), shutdown.clone()));
@@ -131,31 +130,4 @@ pub async fn start(ctx: Context) -> Result<(), service::Error> {
     };
     ctx.spawn("judge", judge.run());
     Ok(())
-}
-
-/// A change of a monitor, told by the log: look at users now rather than at the next reconciliation.
-/// Without it everything still arrives, half a minute later.
-async fn wake(
-    kafka: kafka::KafkaConfig,
-    topic: String,
-    directory: Directory,
-    catalog: Catalog,
-    shutdown: tokio_util::sync::CancellationToken,
-) -> Result<(), service::Error> {
-    let mut changes = BroadcastConsumer::new(&kafka, &[&topic])?;
-    // What was written before its positions were fixed is not delivered: look once after that.
-    tokio::select! {
-        () = shutdown.cancelled() => return Ok(()),
-        () = changes.ready() => directory.wake(),
-    }
-    loop {
-        tokio::select! {
-            () = shutdown.cancelled() => return Ok(()),
-            change = changes.next() => {
-                change?;
-                directory.wake();
-                catalog.wake();
-            }
-        }
-    }
 }

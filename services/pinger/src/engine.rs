@@ -141,12 +141,13 @@ impl Engine {
         loop {
             let now = self.look();
             // With a clock that is off every slot would be a wrong one.
-            if !self.tools.reference.is_off(now) {
+            let off = self.tools.reference.is_off(now);
+            if !off {
                 self.run_due(now);
                 self.run_waiting(now);
             }
             self.hand_over_missed();
-            timer.as_mut().reset(Instant::now() + self.pause());
+            timer.as_mut().reset(Instant::now() + if off { LOOK } else { self.pause() });
             tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
@@ -193,11 +194,7 @@ impl Engine {
     /// Until the next slot, and not longer than the clock may go unwatched.
     fn pause(&self) -> Duration {
         let Some(next) = self.timeline.next_at() else { return LOOK };
-        let now = self.tools.clock.now_ms();
-        if self.tools.reference.is_off(now) {
-            return LOOK;
-        }
-        let wait = (next - now).max(0);
+        let wait = (next - self.tools.clock.now_ms()).max(0);
         Duration::from_millis(wait.unsigned_abs()).min(LOOK)
     }
 

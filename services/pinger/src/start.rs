@@ -1,7 +1,6 @@
 //! Puts the pinger together.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use cache::{Cache, Leases};
 use directory::Directory;
@@ -90,7 +89,7 @@ pub async fn start(ctx: Context) -> Result<(), Error> {
     let shards = Shards::new(leases, progress, commands_sender, clocks);
 
     ctx.spawn("monitors", replication.run(stop.clone()));
-    ctx.spawn("monitor-changes", look_when_told(changes, directory.clone(), stop.clone()));
+    ctx.spawn("monitor-changes", directory.clone().look_when_told(changes, || {}, stop.clone()));
     if !canaries_empty {
         ctx.spawn("canaries", sight.clone().watch_canaries(checked.clone()));
     }
@@ -142,26 +141,4 @@ impl Clock for Wall {
 fn name(config: &Config) -> String {
     let unique = Uuid::new_v4().simple().to_string();
     format!("{}-{}", config.region, unique.get(..12).unwrap_or(&unique))
-}
-
-/// A record of `monitor-changes` says: go and look. What it says besides is for auditors.
-async fn look_when_told(mut changes: BroadcastConsumer, directory: Directory, stop: CancellationToken) -> Result<(), Error> {
-    // What was written before its positions were fixed is not delivered: look once after that.
-    tokio::select! {
-        () = stop.cancelled() => return Ok(()),
-        () = changes.ready() => directory.wake(),
-    }
-    loop {
-        tokio::select! {
-            () = stop.cancelled() => return Ok(()),
-            change = changes.next() => match change {
-                Ok(_) => directory.wake(),
-                Err(error) if error.is_retryable() => {
-                    tracing::warn!(%error, "monitor-changes cannot be read for now");
-                    tokio::time::sleep(Duration::from_secs(1)).await;
-                }
-                Err(error) => return Err(error.into()),
-            },
-        }
-    }
 }

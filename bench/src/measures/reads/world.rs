@@ -3,16 +3,16 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt};
-use kafka::{KafkaConfig, Producer, Record, SendError};
-use model::{CheckResult, MonitorId, Outcome, Phases, Region, Schedule};
+use kafka::{KafkaConfig, Producer};
+use model::{MonitorId, Region, Schedule};
 use system_tests::{Api, Farm, Mesh, Plan, monitor, now};
 use testkit::eventually;
 
 use super::Server;
 use crate::child::{Core, Process};
 use crate::measures::Suite;
+use crate::measures::log::{append, up, written};
 use crate::roles::Ready;
 
 const INTERVAL_SECONDS: i64 = 60;
@@ -96,48 +96,7 @@ async fn past(mesh: &Mesh, ids: &[String]) -> Result<()> {
         let schedule = Schedule::new(monitor, &region, interval_ms);
         for slot in schedule.slots(now() - 60 * interval_ms, now() - interval_ms) {
             let latency_us = 20_000 + n * 37 % 9_000 + u32::try_from(slot / interval_ms % 97 * 113)?;
-            let result = CheckResult {
-                monitor,
-                region: region.clone(),
-                slot,
-                interval_ms,
-                outcome: Outcome::Up,
-                cause: None,
-                detail: None,
-                latency_us: Some(latency_us),
-                phases: Phases {
-                    resolve_us: Some(40),
-                    connect_us: Some(latency_us / 4),
-                    tls_us: None,
-                    first_byte_us: Some(latency_us / 2),
-                    transfer_us: Some(90),
-                },
-                status: Some(200),
-                certificate_expires_at: None,
-                attempts: 1,
-                started_at: slot + 2,
-                epoch: 1,
-                pinger: "bench-0".to_owned(),
-                revision: 1,
-                suspect: false,
-            };
-            let mut record = Record {
-                topic: topic.clone(),
-                key: Bytes::from(id.clone()),
-                value: Bytes::from(events::encode_result(&result)?),
-                headers: Vec::new(),
-                timestamp_ms: None,
-            };
-            loop {
-                match producer.send(record) {
-                    Ok(ack) => break drop(ack),
-                    Err(SendError::QueueFull(back)) => {
-                        record = *back;
-                        tokio::time::sleep(Duration::from_millis(2)).await;
-                    }
-                    Err(error) => return Err(error.into()),
-                }
-            }
+            append(&producer, written(&topic, &up(monitor, &region, slot, interval_ms, latency_us))?).await?;
         }
     }
     Ok(producer.flush(Duration::from_mins(1)).await?)

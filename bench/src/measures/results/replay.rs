@@ -7,7 +7,7 @@ use serde::Deserialize;
 use testkit::Stack;
 use tokio::process::Command;
 
-use super::log::Log;
+use crate::measures::log::Log;
 
 /// What the command says with `--json`.
 #[derive(Debug, Deserialize)]

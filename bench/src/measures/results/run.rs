@@ -10,11 +10,11 @@ use kafka::{KafkaConfig, Producer};
 use sqlx::Connection;
 use testkit::Stack;
 
-use super::log::{Log, record};
 use crate::anchors::heap::monitor_id;
 use crate::child::{Core, Process};
 use crate::cpu::time_of;
 use crate::measures::Suite;
+use crate::measures::log::{Log, record};
 use crate::roles::now_us;
 
 /// What a processor did with a log.

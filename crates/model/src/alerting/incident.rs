@@ -117,10 +117,11 @@ pub fn fold(state: &mut MonitorState, policy: &Policy, result: &CheckResult) -> 
     }
     match region.take(policy, result) {
         Taken::New => {
-            let closed = state.incident.as_ref().and_then(|last| last.closed);
-            let told = corrects && closed.is_some_and(|closed| result.slot <= closed);
-            // Nor is a success a reason to open again what was told with its end.
-            let told = told || result.outcome != Outcome::Down && closed.is_some_and(|closed| state.fails_until(closed));
+            let told = state.incident.as_ref().and_then(|last| last.closed).is_some_and(|closed| {
+                let past = corrects && result.slot <= closed;
+                // Nor is a success a reason to open again what was told with its end.
+                past || result.outcome != Outcome::Down && state.no_failure_after(closed)
+            });
             let late = told || newest.is_some_and(|newest| policy.is_late(result.slot, newest));
             Folded::Taken(settle(state, policy, result.monitor, late).map(Box::new))
         }
@@ -181,7 +182,7 @@ impl MonitorState {
     }
 
     /// No region failed after `slot`.
-    fn fails_until(&self, slot: Slot) -> bool {
+    fn no_failure_after(&self, slot: Slot) -> bool {
         self.regions.values().filter_map(RegionState::failure).all(|failure| failure.slot <= slot)
     }
 

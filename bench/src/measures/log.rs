@@ -6,7 +6,7 @@ use anyhow::Result;
 use bytes::Bytes;
 use kafka::{KafkaConfig, Producer, Record, SendError};
 use model::history::{HOUR_MS, hour_of};
-use model::{CheckResult, Outcome, Phases, Region, Schedule};
+use model::{CheckResult, MonitorId, Outcome, Phases, Region, Schedule};
 use testkit::Stack;
 
 use crate::anchors::heap::monitor_id;
@@ -51,17 +51,7 @@ impl Log {
         for n in 0..self.monitors {
             let schedule = Schedule::new(monitor_id(n), &region, interval_ms);
             let slot = schedule.at_or_after(first) + i64::from(round) * interval_ms;
-            let mut record = record(&topic, &region, n, slot, interval_ms)?;
-            loop {
-                match producer.send(record) {
-                    Ok(ack) => break drop(ack),
-                    Err(SendError::QueueFull(back)) => {
-                        record = *back;
-                        tokio::time::sleep(Duration::from_millis(2)).await;
-                    }
-                    Err(error) => return Err(error.into()),
-                }
-            }
+            append(producer, record(&topic, &region, n, slot, interval_ms)?).await?;
         }
         Ok(())
     }
@@ -74,7 +64,12 @@ pub fn record(topic: &std::sync::Arc<str>, region: &Region, n: u32, slot: i64, i
     let level = 5_000 + n % 400 * 250;
     let tail = if noise.is_multiple_of(50) { noise * 30 } else { 0 };
     let latency_us = level + noise * level / 40_000 + tail;
-    let result = CheckResult {
+    written(topic, &up(monitor, region, slot, interval_ms, latency_us))
+}
+
+/// An up as a pinger tells it.
+pub fn up(monitor: MonitorId, region: &Region, slot: i64, interval_ms: i64, latency_us: u32) -> CheckResult {
+    CheckResult {
         monitor,
         region: region.clone(),
         slot,
@@ -98,12 +93,31 @@ pub fn record(topic: &std::sync::Arc<str>, region: &Region, n: u32, slot: i64, i
         pinger: "bench-0".to_owned(),
         revision: 1,
         suspect: false,
-    };
+    }
+}
+
+/// The record of a result.
+pub fn written(topic: &std::sync::Arc<str>, result: &CheckResult) -> Result<Record> {
     Ok(Record {
         topic: topic.clone(),
-        key: Bytes::from(monitor.to_string()),
-        value: Bytes::from(events::encode_result(&result)?),
+        key: Bytes::from(result.monitor.to_string()),
+        value: Bytes::from(events::encode_result(result)?),
         headers: Vec::new(),
         timestamp_ms: None,
     })
+}
+
+/// Queues a record, waiting where the producer's queue is full.
+pub async fn append(producer: &Producer, mut record: Record) -> Result<()> {
+    loop {
+        match producer.send(record) {
+            Ok(ack) => break drop(ack),
+            Err(SendError::QueueFull(back)) => {
+                record = *back;
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
 }
