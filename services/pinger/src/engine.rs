@@ -13,9 +13,10 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use cache::Acquired;
 use directory::Change;
 use model::schedule::SHARDS;
-use model::{Clock, Millis, Monitor, Region, Shard, Slot};
+use model::{Cause, Clock, Millis, Monitor, Region, Shard, Slot};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -42,11 +43,7 @@ const STEP_MS: Millis = 1_000;
 /// A change of the shards held, told by the lease loop.
 #[derive(Debug)]
 pub enum Command {
-    Take {
-        shard: Shard,
-        epoch: u64,
-        progress: Option<Millis>,
-    },
+    Take(Vec<Acquired>),
     /// No new checks; those under way still count for it.
     Pause(Shard),
     Drop(Shard),
@@ -76,6 +73,24 @@ struct Done {
     up: bool,
 }
 
+/// A shard that is ours.
+#[derive(Debug, Clone, Copy)]
+struct Held {
+    epoch: u64,
+    /// The table's when it was taken: what was queued later was opened under this epoch.
+    generation: u32,
+    /// On its way to another pinger: nothing new begins.
+    paused: bool,
+}
+
+impl Held {
+    /// Whether something queued under this generation was opened since the shard was taken.
+    fn opened(&self, generation: u32) -> bool {
+        // Generations wrap.
+        generation.wrapping_sub(self.generation).cast_signed() > 0
+    }
+}
+
 /// Limits of [`Engine`].
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
@@ -89,10 +104,12 @@ pub struct Engine {
     progress: Arc<Progress>,
     table: Table,
     timeline: Timeline,
+    /// Of what is made up for, and of the first checks of new monitors.
     pace: Pace,
+    first_pace: Pace,
     admission: Admission,
-    /// Epoch of each shard held.
-    held: Vec<Option<u64>>,
+    /// By shard.
+    held: Vec<Option<Held>>,
     done: mpsc::UnboundedReceiver<Done>,
     done_sender: mpsc::UnboundedSender<Done>,
     missed: mpsc::Sender<Vec<overdue::Missed>>,
@@ -117,6 +134,7 @@ impl Engine {
             table: Table::new(tools.region.clone()),
             timeline: Timeline::default(),
             pace: Pace::default(),
+            first_pace: Pace::default(),
             admission: Admission::new(limits.concurrency, limits.host_concurrency, MOST_WAITING),
             held: (0..SHARDS).map(|_| None).collect(),
             done,
@@ -209,6 +227,7 @@ impl Engine {
             tracing::warn!(step_ms = step, "the wall clock was set; following it");
             self.tools.metrics.clock_steps.inc();
             self.pace.reset();
+            self.first_pace.reset();
             if step < 0 && !self.tools.reference.is_off(now) {
                 // Everything queued lies too far ahead now. Slots run twice merge.
                 self.reschedule(now);
@@ -218,11 +237,19 @@ impl Engine {
     }
 
     fn reschedule(&mut self, now: Millis) {
-        self.timeline.clear();
-        let (held, timeline) = (&self.held, &mut self.timeline);
-        for (index, entry) in self.table.iter().filter(|(_, entry)| held.get(usize::from(entry.shard.0)).is_some_and(Option::is_some)) {
-            let slot = entry.schedule.at_or_after(now);
-            timeline.push(Due { at: slot, slot, index, generation: entry.generation });
+        let queued: Vec<Due> = self.timeline.drain().collect();
+        for due in queued.into_iter().filter(Due::made_up_for) {
+            if self.table.get(due.index).is_some_and(|entry| entry.generation == due.generation) {
+                let missed = self.missed(due.index, due.slot, Cause::NotRun);
+                self.report_missed(missed);
+            } else {
+                self.abandon(due.index, due.generation, due.slot);
+            }
+        }
+        for shard in (0..SHARDS).map(Shard).filter(|shard| self.holds(*shard)).collect::<Vec<_>>() {
+            for index in self.table.of_shard(shard) {
+                self.queue_next(index, now);
+            }
         }
     }
 
@@ -257,27 +284,23 @@ impl Engine {
     fn command(&mut self, command: &Command) {
         let now = self.tools.clock.now_ms();
         match command {
-            Command::Take { shard, epoch, progress } => {
-                if let Some(held) = self.held.get_mut(usize::from(shard.0)) {
-                    *held = Some(*epoch);
+            Command::Take(taken) => {
+                let generation = self.table.generation();
+                for Acquired { shard, epoch, .. } in taken {
+                    self.hold(*shard, Some(Held { epoch: *epoch, generation, paused: false }));
+                    self.progress.begin(*shard, *epoch);
                 }
-                self.progress.begin(*shard, *epoch);
-                self.take_over(*shard, *progress, now);
+                self.take_over(taken, now);
             }
             Command::Pause(shard) => {
                 self.progress.pause(*shard);
-                if let Some(held) = self.held.get_mut(usize::from(shard.0)) {
-                    *held = None;
-                }
+                self.hold(*shard, self.held_of(*shard).map(|held| Held { paused: true, ..held }));
             }
             Command::Drop(shard) => {
-                if let Some(held) = self.held.get_mut(usize::from(shard.0)) {
-                    *held = None;
-                }
+                self.hold(*shard, None);
                 self.progress.end(*shard);
                 // What is queued for it is outdated, so that it does not run after a later take-over.
-                let indexes: Vec<u32> = self.table.iter().filter(|(_, entry)| entry.shard == *shard).map(|(index, _)| index).collect();
-                for index in indexes {
+                for index in self.table.of_shard(*shard) {
                     self.table.outdate(index);
                 }
             }
@@ -285,12 +308,23 @@ impl Engine {
         self.count();
     }
 
-    fn holds(&self, shard: Shard) -> bool {
-        self.epoch(shard).is_some()
+    fn hold(&mut self, shard: Shard, held: Option<Held>) {
+        if let Some(place) = self.held.get_mut(usize::from(shard.0)) {
+            *place = held;
+        }
     }
 
-    fn epoch(&self, shard: Shard) -> Option<u64> {
+    fn held_of(&self, shard: Shard) -> Option<Held> {
         self.held.get(usize::from(shard.0)).copied().flatten()
+    }
+
+    fn holds(&self, shard: Shard) -> bool {
+        self.held_of(shard).is_some_and(|held| !held.paused)
+    }
+
+    /// Of a shard held, or on its way to another pinger.
+    fn epoch(&self, shard: Shard) -> Option<u64> {
+        self.held_of(shard).map(|held| held.epoch)
     }
 
     fn finished(&mut self, done: &Done) {
@@ -305,7 +339,9 @@ impl Engine {
 
     /// Figures that change with monitors and shards, not with checks.
     fn count(&mut self) {
+        self.measure();
         self.tools.metrics.monitors.set(i64::try_from(self.table.len()).unwrap_or(i64::MAX));
-        self.tools.metrics.shards.set(i64::try_from(self.held.iter().flatten().count()).unwrap_or(i64::MAX));
+        let shards = self.held.iter().flatten().filter(|held| !held.paused).count();
+        self.tools.metrics.shards.set(i64::try_from(shards).unwrap_or(i64::MAX));
     }
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use cache::{CacheError, Leases, Renewal, owner_of};
+use cache::{Acquired, CacheError, Leases, Renewal, owner_of};
 use directory::Directory;
 use model::schedule::SHARDS;
 use model::{Clock, Shard};
@@ -126,10 +126,11 @@ impl Shards {
             .map(Shard)
             .filter(|shard| !self.held.contains_key(shard) && !self.leaving.contains_key(shard) && self.is_mine(*shard, &members))
             .collect();
-        for acquired in self.leases.acquire(&wanted).await? {
+        let acquired = self.leases.acquire(&wanted).await?;
+        if !acquired.is_empty() {
             service::crash_point!("pinger::lease_taken");
-            self.held.insert(acquired.shard, acquired.epoch);
-            self.tell(Command::Take { shard: acquired.shard, epoch: acquired.epoch, progress: acquired.progress }).await;
+            self.held.extend(acquired.iter().map(|acquired| (acquired.shard, acquired.epoch)));
+            self.tell(Command::Take(acquired)).await;
         }
         Ok(())
     }
@@ -222,10 +223,9 @@ impl Shards {
             tracing::warn!("no Redis since the start; taking all shards");
             self.alone = true;
             let epoch = self.clocks.own.now_ms().unsigned_abs();
-            for shard in (0..SHARDS).map(Shard) {
-                self.held.insert(shard, epoch);
-                self.tell(Command::Take { shard, epoch, progress: None }).await;
-            }
+            let all: Vec<Acquired> = (0..SHARDS).map(|shard| Acquired { shard: Shard(shard), epoch, progress: None }).collect();
+            self.held.extend(all.iter().map(|acquired| (acquired.shard, epoch)));
+            self.tell(Command::Take(all)).await;
         }
     }
 

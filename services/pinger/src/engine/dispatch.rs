@@ -24,12 +24,17 @@ impl Engine {
     /// Hands out everything due by `now`.
     pub(super) fn run_due(&mut self, now: Millis) {
         while let Some(due) = self.timeline.pop(now) {
-            let Some(entry) = self.table.get(due.index).filter(|entry| entry.generation == due.generation) else { continue };
+            let made_up_for = due.made_up_for();
+            let Some(entry) = self.table.get(due.index).filter(|entry| entry.generation == due.generation) else {
+                if made_up_for {
+                    self.abandon(due.index, due.generation, due.slot);
+                }
+                continue;
+            };
             let (shard, schedule) = (entry.shard, entry.schedule);
             if !self.holds(shard) {
                 continue;
             }
-            let made_up_for = due.at != due.slot;
             if !made_up_for {
                 self.tools.metrics.due.inc();
                 self.progress.open(shard, due.slot);
@@ -104,6 +109,7 @@ impl Engine {
         let Some(entry) = self.table.get(waiting.index).filter(|entry| entry.generation == waiting.generation) else {
             // Deleted or rescheduled while it waited.
             self.admission.release(waiting.host);
+            self.abandon(waiting.index, waiting.generation, waiting.slot);
             return;
         };
         let epoch = self.epoch(entry.shard).unwrap_or_default();

@@ -4,9 +4,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use model::{Cause, Millis, MonitorId, Shard, Slot};
+use cache::Acquired;
+use model::schedule::{SHARDS, segment_windows};
+use model::{Cause, Millis, MonitorId, Schedule, Shard, Slot};
 use tokio::sync::mpsc;
 
+use super::table::Table;
 use super::timeline::Due;
 use super::{Engine, Tools};
 
@@ -32,6 +35,10 @@ const PAUSE: Duration = Duration::from_millis(20);
 const MOST_UNREPORTED: usize = 200_000;
 /// A monitor whose schedule is younger is checked at once.
 const YOUNG_MS: Millis = 60_000;
+/// What is made up for comes at this rate, or at a fifth of the usual rate if that is more.
+const LEAST_PER_SECOND: f64 = 100.0;
+/// First checks of new monitors, for which people wait, come at this rate, or at the usual rate if that is more.
+const LEAST_FIRST_PER_SECOND: f64 = 1_000.0;
 /// A slot is not made up for when the next one is this close.
 const NEXT_IS_CLOSE_MS: Millis = 500;
 
@@ -39,53 +46,70 @@ impl Engine {
     /// A monitor came, or its schedule changed.
     pub(super) fn schedule_new(&mut self, index: u32, now: Millis) {
         let Some(entry) = self.table.get(index) else { return };
+        let since = entry.since;
         if !self.holds(entry.shard) {
             return;
         }
-        let (schedule, shard, young) = (entry.schedule, entry.shard, now - entry.since < YOUNG_MS);
-        self.rate += per_second(schedule.interval_ms);
-        if young {
-            // A person waits for it: its latest slot, whoever else ran it.
-            let slot = schedule.at_or_before(now);
-            self.progress.open(shard, slot);
-            self.make_up(index, slot, now);
+        if now - since < YOUNG_MS {
+            self.catch_up(index, since, now);
         } else {
             self.queue_next(index, now);
         }
     }
 
-    /// A shard was acquired: every slot after `progress` is ours.
-    pub(super) fn take_over(&mut self, shard: Shard, progress: Option<Millis>, now: Millis) {
-        let indexes: Vec<u32> = self.table.iter().filter(|(_, entry)| entry.shard == shard).map(|(index, _)| index).collect();
+    /// Shards were acquired: every slot after `progress` is ours.
+    pub(super) fn take_over(&mut self, taken: &[Acquired], now: Millis) {
+        // Together, since the pace follows the rate of them all.
         self.measure();
-        for index in indexes {
-            self.table.outdate(index);
-            let Some(entry) = self.table.get(index) else { continue };
-            let (schedule, since) = (entry.schedule, entry.since);
-            let newest = schedule.at_or_before(now);
-            // Where progress was never recorded, nothing is known to be missing: only the newest counts.
-            let first = schedule.at_or_after(progress.map_or(newest, |progress| progress + 1).max(since));
-            let young = now - since < YOUNG_MS;
-            if first < newest {
-                self.tools.metrics.due.inc_by(schedule.count(first, newest));
-                self.miss_range(index, first, newest, Cause::NotRun);
+        for Acquired { shard, progress, .. } in taken {
+            for index in self.table.of_shard(*shard) {
+                self.table.outdate(index);
+                let Some(entry) = self.table.get(index) else { continue };
+                let from = match *progress {
+                    Some(progress) => progress + 1,
+                    // Nobody ever recorded any: of a monitor that is not much older, no slot is known to have been run.
+                    None if now - entry.since < RECORDED_MS => entry.since,
+                    None => entry.schedule.at_or_before(now),
+                };
+                self.catch_up(index, from, now);
             }
-            if newest >= first || young {
-                self.progress.open(shard, newest);
-                self.tools.metrics.due.inc();
-                self.make_up(index, newest, now);
-            } else {
-                self.queue_next(index, now);
-            }
+        }
+    }
+
+    /// Accounts for every slot from `from` on: the newest is run, those before it are missed.
+    fn catch_up(&mut self, index: u32, from: Millis, now: Millis) {
+        let Some(entry) = self.table.get(index) else { return };
+        let (schedule, since, shard) = (entry.schedule, entry.since, entry.shard);
+        let newest = schedule.at_or_before(now);
+        if from < since {
+            self.miss_earlier(index, from.max(now - RECORDED_MS));
+        }
+        let first = schedule.at_or_after(from.max(since).max(newest - RECORDED_MS));
+        if first < newest {
+            self.tools.metrics.due.inc_by(schedule.count(first, newest));
+            self.miss_range(index, first, newest, Cause::NotRun);
+        }
+        // A person waits for a new one: its latest slot, whoever else ran it.
+        if newest >= first || now - since < YOUNG_MS {
+            self.progress.open(shard, newest);
+            self.tools.metrics.due.inc();
+            self.make_up(index, newest, now);
+        } else {
+            self.queue_next(index, now);
         }
     }
 
     /// Runs an open slot as soon as the pace allows, or records it as missed where the next is near.
     pub(super) fn make_up(&mut self, index: u32, slot: Slot, now: Millis) {
         let Some(entry) = self.table.get(index) else { return };
-        let (schedule, generation) = (entry.schedule, entry.generation);
+        let (schedule, generation, since, first) = (entry.schedule, entry.generation, entry.since, entry.last.is_none());
         let next = schedule.after(slot.max(now));
-        if self.pace.peek(now) + NEXT_IS_CLOSE_MS >= next {
+        let (pace, per_second) = if first && now - since < YOUNG_MS {
+            (&mut self.first_pace, self.rate.max(LEAST_FIRST_PER_SECOND))
+        } else {
+            (&mut self.pace, (self.rate / 5.0).max(LEAST_PER_SECOND))
+        };
+        if pace.peek(now) + NEXT_IS_CLOSE_MS >= next {
             if let Some(missed) = self.missed(index, slot, Cause::NotRun) {
                 self.report_missed([missed]);
             }
@@ -93,11 +117,11 @@ impl Engine {
             return;
         }
         // One tick later at least, so that it is told apart from a slot on time.
-        let at = self.pace.take(now, self.rate).max(slot + 1);
+        let at = pace.take(now, per_second).max(slot + 1);
         self.timeline.push(Due { at, slot, index, generation });
     }
 
-    fn queue_next(&mut self, index: u32, now: Millis) {
+    pub(super) fn queue_next(&mut self, index: u32, now: Millis) {
         let Some(entry) = self.table.get(index) else { return };
         let slot = entry.schedule.at_or_after(now);
         self.timeline.push(Due { at: slot, slot, index, generation: entry.generation });
@@ -113,6 +137,35 @@ impl Engine {
             self.progress.open(shard, one.slot);
         }
         self.report_missed(missed);
+    }
+
+    /// The same of slots since `from` that were due by the schedules before the present one.
+    fn miss_earlier(&mut self, index: u32, from: Millis) {
+        let Some(entry) = self.table.get(index) else { return };
+        let (Some(epoch), shard, region) = (self.epoch(entry.shard), entry.shard, &self.tools.region) else { return };
+        let (monitor, revision) = (entry.monitor.id, entry.monitor.revision);
+        let missed: Vec<Missed> = segment_windows(&entry.monitor.segments, from, entry.since)
+            .filter(|(segment, ..)| segment.active && segment.regions.contains(region))
+            .flat_map(|(segment, start, end)| {
+                let interval_ms = segment.interval_ms;
+                let slots = Schedule::new(monitor, region, interval_ms).slots(start, end);
+                slots.map(move |slot| Missed { monitor, revision, interval_ms, epoch, slot, cause: Cause::NotRun })
+            })
+            .take(MOST_RECORDED)
+            .collect();
+        self.tools.metrics.due.inc_by(missed.len() as u64);
+        for one in &missed {
+            self.progress.open(shard, one.slot);
+        }
+        self.report_missed(missed);
+    }
+
+    /// What was opened for an entry that is gone, or has another schedule now, is not waited for any more.
+    pub(super) fn abandon(&mut self, index: u32, generation: u32, slot: Slot) {
+        let shard = Table::shard_at(index);
+        if let Some(held) = self.held_of(shard).filter(|held| held.opened(generation)) {
+            self.progress.close(shard, held.epoch, slot);
+        }
     }
 
     /// Takes note of missed slots (opened before); [`Engine::hand_over_missed`] passes them on.
@@ -143,16 +196,9 @@ impl Engine {
     }
 
     /// The usual rate of checks, which the pace of making up follows.
-    fn measure(&mut self) {
-        self.rate =
-            self.table.iter().filter(|(_, entry)| self.holds(entry.shard)).map(|(_, entry)| per_second(entry.schedule.interval_ms)).sum();
+    pub(super) fn measure(&mut self) {
+        self.rate = (0..SHARDS).map(Shard).filter(|shard| self.holds(*shard)).map(|shard| self.table.rate(shard)).sum();
     }
-}
-
-fn per_second(interval_ms: Millis) -> f64 {
-    #[expect(clippy::cast_precision_loss, reason = "intervals are far below 2^52 ms")]
-    let interval_ms = interval_ms.max(1) as f64;
-    1000.0 / interval_ms
 }
 
 /// Reports missed slots; run by a supervised task.

@@ -1,10 +1,11 @@
-//! The monitors of the region, in few bytes each: the configuration is shared with the directory.
+//! The monitors of the region, in few bytes each and shard by shard, since shards come and go as a whole: the configuration
+//! is shared with the directory.
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::{Arc, LazyLock};
 
-use model::schedule::shard_of;
+use model::schedule::{SHARDS, shard_of};
 use model::{Millis, Monitor, MonitorId, ProbeSpec, Region, Schedule, Shard, Slot};
 
 use crate::assertions::Compiled;
@@ -45,37 +46,64 @@ pub(crate) enum Update {
 #[derive(Debug)]
 pub(crate) struct Table {
     region: Region,
-    entries: Vec<Option<Entry>>,
-    free: Vec<u32>,
+    /// By shard.
+    parts: Vec<Part>,
     index: HashMap<MonitorId, u32>,
     generation: u32,
 }
 
+/// The monitors of one shard.
+#[derive(Debug, Default)]
+struct Part {
+    entries: Vec<Option<Entry>>,
+    /// Places without an entry.
+    free: Vec<u32>,
+    /// Checks per second.
+    rate: f64,
+}
+
 impl Table {
     pub(crate) fn new(region: Region) -> Self {
-        Self { region, entries: Vec::new(), free: Vec::new(), index: HashMap::new(), generation: 0 }
+        let parts = std::iter::repeat_with(Part::default).take(usize::from(SHARDS)).collect();
+        Self { region, parts, index: HashMap::new(), generation: 0 }
     }
 
     pub(crate) fn len(&self) -> usize {
         self.index.len()
     }
 
+    /// The shard of whatever has, or had, this index.
+    pub(crate) fn shard_at(index: u32) -> Shard {
+        Shard(u16::try_from(index % u32::from(SHARDS)).unwrap_or_default())
+    }
+
     pub(crate) fn get(&self, index: u32) -> Option<&Entry> {
-        self.entries.get(usize::try_from(index).ok()?)?.as_ref()
+        self.parts.get(usize::from(Self::shard_at(index).0))?.entries.get(place_of(index))?.as_ref()
     }
 
     pub(crate) fn get_mut(&mut self, index: u32) -> Option<&mut Entry> {
-        self.entries.get_mut(usize::try_from(index).ok()?)?.as_mut()
+        self.parts.get_mut(usize::from(Self::shard_at(index).0))?.entries.get_mut(place_of(index))?.as_mut()
     }
 
-    /// Every monitor with its index.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, &Entry)> {
-        (0..).zip(&self.entries).filter_map(|(index, entry)| Some((index, entry.as_ref()?)))
+    /// Every index in use of a shard.
+    pub(crate) fn of_shard(&self, shard: Shard) -> Vec<u32> {
+        let Some(part) = self.parts.get(usize::from(shard.0)) else { return Vec::new() };
+        (0..).zip(&part.entries).filter(|(_, entry)| entry.is_some()).map(|(place, _)| index_of(shard, place)).collect()
+    }
+
+    /// Checks per second of a shard.
+    pub(crate) fn rate(&self, shard: Shard) -> f64 {
+        self.parts.get(usize::from(shard.0)).map_or(0.0, |part| part.rate)
     }
 
     /// Ids of all, to compare with the directory.
     pub(crate) fn ids(&self) -> impl Iterator<Item = MonitorId> {
         self.index.keys().copied()
+    }
+
+    /// The latest generation given. Whatever comes later is newer.
+    pub(crate) fn generation(&self) -> u32 {
+        self.generation
     }
 
     pub(crate) fn upsert(&mut self, monitor: &Arc<Monitor>) -> Update {
@@ -117,9 +145,10 @@ impl Table {
 
     pub(crate) fn remove(&mut self, id: MonitorId) {
         let Some(index) = self.index.remove(&id) else { return };
-        if let Some(entry) = usize::try_from(index).ok().and_then(|at| self.entries.get_mut(at)) {
-            *entry = None;
-            self.free.push(index);
+        let Some(part) = self.parts.get_mut(usize::from(Self::shard_at(index).0)) else { return };
+        if let Some(entry) = part.entries.get_mut(place_of(index)).and_then(Option::take) {
+            part.rate -= per_second(entry.schedule.interval_ms);
+            part.free.push(index);
         }
     }
 
@@ -134,18 +163,37 @@ impl Table {
     }
 
     fn place(&mut self, known: Option<u32>, entry: Entry) -> u32 {
-        let id = entry.monitor.id;
-        let index = known.or_else(|| self.free.pop());
-        if let Some((index, slot)) = index.and_then(|index| Some((index, self.entries.get_mut(usize::try_from(index).ok()?)?))) {
-            *slot = Some(entry);
-            self.index.insert(id, index);
-            return index;
+        let (id, shard) = (entry.monitor.id, entry.shard);
+        let Some(part) = self.parts.get_mut(usize::from(shard.0)) else { return u32::MAX };
+        part.rate += per_second(entry.schedule.interval_ms);
+        let index = known.or_else(|| part.free.pop()).unwrap_or_else(|| {
+            part.entries.push(None);
+            index_of(shard, u32::try_from(part.entries.len() - 1).unwrap_or(u32::MAX))
+        });
+        if let Some(place) = part.entries.get_mut(place_of(index)) {
+            if let Some(before) = place.take() {
+                part.rate -= per_second(before.schedule.interval_ms);
+            }
+            *place = Some(entry);
         }
-        let index = u32::try_from(self.entries.len()).unwrap_or(u32::MAX);
-        self.entries.push(Some(entry));
         self.index.insert(id, index);
         index
     }
+}
+
+/// The shard and the place in it, in one number.
+fn index_of(shard: Shard, place: u32) -> u32 {
+    place.saturating_mul(u32::from(SHARDS)) + u32::from(shard.0)
+}
+
+fn place_of(index: u32) -> usize {
+    usize::try_from(index / u32::from(SHARDS)).unwrap_or(usize::MAX)
+}
+
+fn per_second(interval_ms: Millis) -> f64 {
+    #[expect(clippy::cast_precision_loss, reason = "intervals are far below 2^52 ms")]
+    let interval_ms = interval_ms.max(1) as f64;
+    1000.0 / interval_ms
 }
 
 fn compile(monitor: &Monitor) -> Arc<Compiled> {

@@ -110,9 +110,12 @@ impl Simulation {
     }
 
     async fn take_all(&self, progress: Option<Millis>) {
-        for shard in (0..SHARDS).map(Shard) {
-            self.commands.send(Command::Take { shard, epoch: 1, progress }).await.expect("the engine runs");
-        }
+        self.take(1, progress).await;
+    }
+
+    async fn take(&self, epoch: u64, progress: Option<Millis>) {
+        let all = (0..SHARDS).map(|shard| Acquired { shard: Shard(shard), epoch, progress }).collect();
+        self.commands.send(Command::Take(all)).await.expect("the engine runs");
     }
 
     /// Lets simulated time pass; answers the results of it, closing their slots as Kafka's acks would.
@@ -209,7 +212,7 @@ async fn a_take_over_runs_the_newest_slot_and_accounts_for_the_others() {
         let expected = if newest + 10_000 > BEGIN + 500 { vec![newest] } else { Vec::new() };
         assert_eq!(made_up, expected);
     }
-    assert!(missed(&results).iter().all(|result| result.cause == Some(model::Cause::NotRun) && result.attempts == 0));
+    assert!(missed(&results).iter().all(|result| result.cause == Some(Cause::NotRun) && result.attempts == 0));
     let advanced = simulation.progress.advanced();
     assert!(advanced.iter().all(|(.., until)| *until > BEGIN), "{advanced:?}");
     simulation.end().await;
@@ -314,9 +317,7 @@ async fn a_shard_that_is_given_up_is_not_checked_and_taken_back_not_doubled() {
     }
     assert_eq!(simulation.pass(30_000).await, []);
     let now = simulation.wall.now_ms();
-    for shard in (0..SHARDS).map(Shard) {
-        simulation.commands.send(Command::Take { shard, epoch: 2, progress: Some(now - 1) }).await.expect("the engine runs");
-    }
+    simulation.take(2, Some(now - 1)).await;
     let results = simulation.pass(30_000).await;
     let found = per_monitor(&run(&results));
     assert_eq!(found.len(), 40);
@@ -324,5 +325,68 @@ async fn a_shard_that_is_given_up_is_not_checked_and_taken_back_not_doubled() {
         assert_eq!(slots.len(), 3, "{slots:?}");
     }
     assert!(results.iter().all(|result| result.epoch == 2));
+    simulation.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_waits_for_a_monitor_that_is_gone_holds_no_progress_back() {
+    let mut simulation = Simulation::new(old(2_000, 60_000));
+    // Made up for at a pace: most still wait when their monitors go.
+    simulation.take_all(Some(BEGIN - 60_000)).await;
+    simulation.pass(1_000).await;
+    for n in 0..2_000 {
+        simulation.changes.send(Change::Deleted { id: MonitorId(Uuid::from_u128(n)), revision: 2 }).expect("the engine runs");
+    }
+    simulation.pass(60_000).await;
+    let advanced = simulation.progress.advanced();
+    assert_eq!(advanced.len(), usize::from(SHARDS));
+    assert!(advanced.iter().all(|(.., until)| *until > BEGIN + 55_000), "{advanced:?}");
+    simulation.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_clock_set_back_forgets_no_slot_that_was_to_be_made_up_for() {
+    let mut simulation = Simulation::new(old(2_000, 60_000));
+    simulation.take_all(Some(BEGIN - 60_000)).await;
+    let mut results = simulation.pass(1_000).await;
+    simulation.wall.set_by.fetch_sub(30_000, Ordering::SeqCst);
+    results.extend(simulation.pass(5_000).await);
+    for monitor in old(2_000, 60_000) {
+        let newest = Schedule::new(monitor.id, &region(), 60_000).at_or_before(BEGIN);
+        assert!(results.iter().any(|result| result.monitor == monitor.id && result.slot == newest), "a slot has no record");
+    }
+    simulation.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_take_over_accounts_for_the_slots_of_an_earlier_schedule() {
+    // Every 10 s until 20 s ago, every 60 s since.
+    let (changed, progress) = (BEGIN - 20_000, BEGIN - 50_000);
+    let mut monitor = Arc::unwrap_or_clone(monitor(7, 60_000, changed, 2));
+    monitor.segments.insert(0, ScheduleSegment { from: BEGIN - 86_400_000, interval_ms: 10_000, ..monitor.segments[0].clone() });
+    let mut simulation = Simulation::new(vec![Arc::new(monitor)]);
+    simulation.take_all(Some(progress)).await;
+    let results = simulation.pass(2_000).await;
+    let earlier: Vec<Slot> = Schedule::new(MonitorId(Uuid::from_u128(7)), &region(), 10_000).slots(progress + 1, changed).collect();
+    let mut found: Vec<Slot> = missed(&results).iter().map(|result| result.slot).filter(|slot| *slot < changed).collect();
+    found.sort_unstable();
+    assert_eq!(found, earlier);
+    simulation.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_monitor_heard_of_late_has_a_record_of_each_slot_since_it_was_made() {
+    let mut simulation = Simulation::new(Vec::new());
+    simulation.take_all(None).await;
+    simulation.pass(30_000).await;
+    let (now, made) = (simulation.wall.now_ms(), simulation.wall.now_ms() - 25_000);
+    simulation.changes.send(Change::Upserted(monitor(1, 5_000, made, 1))).expect("the engine runs");
+    let results = simulation.pass(1).await;
+    let expected: Vec<Slot> = Schedule::new(MonitorId(Uuid::from_u128(1)), &region(), 5_000).slots(made, now + 1).collect();
+    let mut found: Vec<Slot> = results.iter().map(|result| result.slot).collect();
+    found.extend(simulation.pass(500).await.iter().map(|result| result.slot).filter(|slot| *slot <= now));
+    found.sort_unstable();
+    found.dedup();
+    assert_eq!(found, expected);
     simulation.end().await;
 }

@@ -16,6 +16,13 @@ pub(crate) struct Due {
     pub(crate) generation: u32,
 }
 
+impl Due {
+    /// Opened already and to be run later than its slot; anything else is opened when it is due.
+    pub(crate) fn made_up_for(&self) -> bool {
+        self.at != self.slot
+    }
+}
+
 #[derive(Debug, Default)]
 pub(crate) struct Timeline {
     heap: BinaryHeap<Reverse<Due>>,
@@ -36,8 +43,9 @@ impl Timeline {
         self.heap.peek().map(|Reverse(due)| due.at)
     }
 
-    pub(crate) fn clear(&mut self) {
-        self.heap.clear();
+    /// Empties it.
+    pub(crate) fn drain(&mut self) -> impl Iterator<Item = Due> {
+        self.heap.drain().map(|Reverse(due)| due)
     }
 }
 
@@ -48,15 +56,11 @@ pub(crate) struct Pace {
 }
 
 impl Pace {
-    /// At most this many per second, or a fifth of the usual rate if that is more.
-    const LEAST_PER_SECOND: f64 = 100.0;
-
-    /// The next free instant, at `now` or later.
-    pub(crate) fn take(&mut self, now: Millis, usual_per_second: f64) -> Millis {
-        let per_second = (usual_per_second / 5.0).max(Self::LEAST_PER_SECOND);
+    /// The next free instant of so many per second, at `now` or later.
+    pub(crate) fn take(&mut self, now: Millis, per_second: f64) -> Millis {
         let at = self.next_us.max(now * 1000);
-        #[expect(clippy::cast_possible_truncation, reason = "at most 10 000 µs")]
-        let step = (1_000_000.0 / per_second) as i64;
+        #[expect(clippy::cast_possible_truncation, reason = "microseconds between two of at least one per second")]
+        let step = (1_000_000.0 / per_second.max(1.0)) as i64;
         self.next_us = at + step.max(1);
         at / 1000
     }
@@ -91,9 +95,9 @@ mod tests {
     #[test]
     fn what_is_made_up_for_is_spread() {
         let mut pace = Pace::default();
-        let times: Vec<_> = (0..5).map(|_| pace.take(1_000, 0.0)).collect();
+        let times: Vec<_> = (0..5).map(|_| pace.take(1_000, 100.0)).collect();
         assert_eq!(times, [1_000, 1_010, 1_020, 1_030, 1_040]);
-        assert_eq!(pace.take(5_000, 5_000.0), 5_000);
-        assert_eq!(pace.take(5_000, 5_000.0), 5_001);
+        assert_eq!(pace.take(5_000, 1_000.0), 5_000);
+        assert_eq!(pace.take(5_000, 1_000.0), 5_001);
     }
 }
