@@ -6,15 +6,18 @@ use std::time::{Duration, Instant};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{ConnectInfo, DefaultBodyLimit, MatchedPath, Request, State};
-use axum::http::StatusCode;
+use axum::http::header::CONNECTION;
+use axum::http::{HeaderValue, StatusCode, Version};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
+use futures::FutureExt as _;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use prometheus::{HistogramOpts, HistogramVec, IntCounterVec, Opts};
 use tokio::net::{TcpListener, TcpStream};
+use tokio_util::sync::CancellationToken;
 use tower_http::catch_panic::CatchPanicLayer;
 use tracing::Instrument;
 
@@ -24,7 +27,10 @@ use crate::{Context, Error, Problem, trace};
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 /// Largest request body, in bytes; a route that needs more sets its own `DefaultBodyLimit`.
 const BODY_LIMIT: usize = 1 << 20;
-/// How long open requests may take once shutdown began. Streams (SSE) should end by themselves on `ctx.shutdown()`.
+/// Once shutdown began, connections are still served this long, each answer saying that it is the last: a connection that is
+/// closed just when its client sends on it would leave a request without an answer.
+const LAST_ANSWERS: Duration = Duration::from_millis(250);
+/// How long open requests may take after that. Streams (SSE) should end by themselves on `ctx.shutdown()`.
 const DRAIN: Duration = Duration::from_secs(8);
 
 /// Serves `router` on `listener` until shutdown, then lets open requests finish. Handlers find the client's address as
@@ -32,6 +38,7 @@ const DRAIN: Duration = Duration::from_secs(8);
 pub async fn serve(ctx: Context, listener: TcpListener, router: Router) -> Result<(), Error> {
     let metrics = HttpMetrics::register(&ctx)?;
     let app = router
+        .layer(from_fn_with_state(ctx.shutdown().clone(), say_the_last))
         .layer(from_fn_with_state(metrics, observe))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(DefaultBodyLimit::max(BODY_LIMIT));
@@ -40,27 +47,37 @@ pub async fn serve(ctx: Context, listener: TcpListener, router: Router) -> Resul
     server.http1().timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT);
     server.http2().timer(TokioTimer::new()).keep_alive_interval(Duration::from_secs(30));
     tracing::info!(address = %listener.local_addr()?, "listens");
-    loop {
-        let accepted = tokio::select! {
-            () = ctx.shutdown().cancelled() => break,
-            accepted = listener.accept() => accepted,
-        };
-        let (stream, peer) = match accepted {
-            Ok(accepted) => accepted,
-            Err(error) => {
-                // Out of descriptors: accepting again at once would only spin.
-                tracing::warn!(%error, "a connection could not be accepted");
-                tokio::time::sleep(Duration::from_millis(100)).await;
-                continue;
-            }
-        };
-        let connection = server.serve_connection_with_upgrades(io(stream), TowerToHyperService::new(Connection { app: app.clone(), peer }));
-        let watched = graceful.watch(connection.into_owned());
+    let open = |stream: TcpStream, peer: SocketAddr| {
+        let service = TowerToHyperService::new(Connection { app: app.clone(), peer });
+        let watched = graceful.watch(server.serve_connection_with_upgrades(io(stream), service).into_owned());
         tokio::spawn(async move {
             if let Err(error) = watched.await {
                 tracing::debug!(%error, "a connection ended early");
             }
         });
+    };
+    let closing = async {
+        ctx.shutdown().cancelled().await;
+        tokio::time::sleep(LAST_ANSWERS).await;
+    };
+    tokio::pin!(closing);
+    loop {
+        let accepted = tokio::select! {
+            () = &mut closing => break,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
+            Ok((stream, peer)) => open(stream, peer),
+            Err(error) => {
+                // Out of descriptors: accepting again at once would only spin.
+                tracing::warn!(%error, "a connection could not be accepted");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        }
+    }
+    // What the kernel has accepted for us already would be reset.
+    while let Some(Ok((stream, peer))) = listener.accept().now_or_never() {
+        open(stream, peer);
     }
     drop(listener);
     if tokio::time::timeout(DRAIN, graceful.shutdown()).await.is_err() {
@@ -115,6 +132,17 @@ impl HttpMetrics {
         ctx.metrics().register(Box::new(seconds.clone()))?;
         Ok(Self { requests, seconds })
     }
+}
+
+/// While draining, asks clients to take their next request elsewhere.
+async fn say_the_last(State(shutdown): State<CancellationToken>, request: Request, next: Next) -> Response {
+    // HTTP/2 has its own way to say so.
+    let persistent = request.version() == Version::HTTP_11;
+    let mut response = next.run(request).await;
+    if persistent && shutdown.is_cancelled() {
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
 }
 
 /// A span and two metrics per request. The route is the pattern, never the path, so labels stay bounded.
@@ -186,12 +214,18 @@ mod tests {
         let panic = read("/panic").await.unwrap();
         assert!(panic.starts_with("HTTP/1.1 500") && panic.contains("application/problem+json"), "{panic}");
         let open = tokio::spawn(read("/slow"));
+        let mut kept = TcpStream::connect(address).await.unwrap();
         tokio::time::sleep(Duration::from_millis(100)).await;
         process.shutdown().cancel();
+        // A connection that is kept is answered once more, and told that this was the last.
+        kept.write_all(b"GET /slow HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+        let mut last = String::new();
+        kept.read_to_string(&mut last).await.unwrap();
+        assert!(last.starts_with("HTTP/1.1 200") && last.contains("connection: close"), "{last}");
         assert!(open.await.unwrap().unwrap().ends_with("done for 127.0.0.1"));
         server.await.unwrap().unwrap();
         assert!(TcpStream::connect(address).await.is_err());
         let shown = prometheus::TextEncoder::new().encode_to_string(&ctx.metrics().gather()).unwrap();
-        assert!(shown.contains(r#"http_requests_total{method="GET",route="/slow",status="200"} 1"#), "{shown}");
+        assert!(shown.contains(r#"http_requests_total{method="GET",route="/slow",status="200"} 2"#), "{shown}");
     }
 }

@@ -8,6 +8,9 @@ use uuid::Uuid;
 
 use crate::{Store, StoreError, from_millis, to_millis};
 
+/// Deliveries folded by one statement.
+const FOLD: i64 = 2_000;
+
 /// A delivery that is ours to send until the lease ends, with all a message says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClaimedDelivery {
@@ -49,8 +52,9 @@ pub struct ClaimedDelivery {
 }
 
 impl Store {
-    /// Folds what is over before it was sent, then claims up to `limit` due deliveries for `lease`, each
-    /// incident's in order. `busy` channels are left alone. Several senders may do so at once.
+    /// Folds what is over before it was sent, then claims up to `limit` due deliveries for `lease`: of each monitor, one per
+    /// channel at a time, in order, so that whatever several senders do, its last message is its latest. `busy` channels are
+    /// left alone. Several senders may do so at once.
     pub async fn claim_deliveries(
         &self,
         owner: Uuid,
@@ -62,20 +66,29 @@ impl Store {
         let busy: Vec<Uuid> = busy.iter().map(|channel| channel.0).collect();
         let lease_until = from_millis(now.saturating_add(i64::try_from(lease.as_millis()).unwrap_or(i64::MAX)));
         let mut tx = self.begin().await?;
-        fold_what_is_over(&mut tx, now).await?;
-        fold_earlier_incidents(&mut tx, now).await?;
+        // Of an hour's absence there may be many; none of them is to be told by itself.
+        while fold_what_is_over(&mut tx, now).await? == FOLD {}
+        while fold_earlier_incidents(&mut tx, now).await? > 0 {}
         let claimed = sqlx::query_scalar!(
             r#"UPDATE deliveries SET owner = $2, lease_until = $3, attempts = attempts + 1,
                    doubtful = doubtful OR state = 'sending', state = 'sending'
                WHERE id IN (
                    SELECT due.id FROM deliveries due
+                   LEFT JOIN alerts ON alerts.id = due.alert_id
+                   LEFT JOIN incidents ON incidents.id = alerts.incident_id
                    WHERE due.state IN ('pending', 'sending') AND due.held_partition IS NULL
                      AND ((due.state = 'pending' AND due.due_at <= $1) OR (due.state = 'sending' AND due.lease_until < $1))
                      AND due.channel_id <> ALL($4)
                      AND NOT EXISTS (
                          SELECT 1 FROM deliveries before WHERE before.incident_id = due.incident_id AND before.channel_id = due.channel_id
                            AND before.sequence < due.sequence AND before.state IN ('pending', 'sending'))
-                   ORDER BY due.due_at, due.sequence LIMIT $5 FOR UPDATE SKIP LOCKED)
+                     AND NOT EXISTS (
+                         SELECT 1 FROM deliveries before
+                         JOIN alerts alert_before ON alert_before.id = before.alert_id
+                         JOIN incidents earlier ON earlier.id = alert_before.incident_id
+                         WHERE before.state IN ('pending', 'sending') AND before.channel_id = due.channel_id
+                           AND earlier.monitor_id = incidents.monitor_id AND earlier.opened_at < incidents.opened_at)
+                   ORDER BY due.due_at, due.sequence LIMIT $5 FOR UPDATE OF due SKIP LOCKED)
                RETURNING id"#,
             from_millis(now),
             owner,
@@ -159,30 +172,34 @@ impl Store {
     }
 }
 
-/// A beginning that was never sent and is over by now is told by the recovery's message.
-async fn fold_what_is_over(tx: &mut Transaction<'_, Postgres>, now: Millis) -> Result<(), StoreError> {
-    sqlx::query!(
+/// A beginning that was never sent and is over by now is told by the recovery's message. Returns how many recoveries tell one
+/// now, or [`FOLD`] where there may be more.
+async fn fold_what_is_over(tx: &mut Transaction<'_, Postgres>, now: Millis) -> Result<i64, StoreError> {
+    let found = sqlx::query_scalar!(
         r#"WITH over AS (
                SELECT early.id, late.id AS by FROM deliveries early
                JOIN deliveries late ON late.incident_id = early.incident_id AND late.channel_id = early.channel_id
                  AND late.sequence > early.sequence AND late.kind = 'resolved' AND late.state = 'pending' AND late.held_partition IS NULL
                WHERE (early.state = 'pending' OR (early.state = 'sending' AND early.lease_until < $1))
                  AND early.kind <> 'resolved' AND early.held_partition IS NULL
-               LIMIT 1000 FOR UPDATE SKIP LOCKED),
+               LIMIT $2 FOR UPDATE SKIP LOCKED),
            folded AS (
-               UPDATE deliveries SET state = 'folded', due_at = $1 FROM over WHERE deliveries.id = over.id RETURNING over.by, kind)
-           UPDATE deliveries SET tells_opening = true WHERE id IN (SELECT by FROM folded WHERE kind = 'opened')"#,
+               UPDATE deliveries SET state = 'folded', due_at = $1 FROM over WHERE deliveries.id = over.id RETURNING over.by, kind),
+           telling AS (
+               UPDATE deliveries SET tells_opening = true WHERE id IN (SELECT by FROM folded WHERE kind = 'opened') RETURNING 1)
+           SELECT count(*) AS "found!" FROM over"#,
         from_millis(now),
+        FOLD,
     )
-    .execute(&mut **tx)
+    .fetch_one(&mut **tx)
     .await?;
-    Ok(())
+    Ok(found)
 }
 
 /// Incidents of a monitor that were over before anything of them was sent (an outage of ours or of the
-/// channel) are told by the monitor's next message: how many, and how long in all.
-async fn fold_earlier_incidents(tx: &mut Transaction<'_, Postgres>, now: Millis) -> Result<(), StoreError> {
-    sqlx::query!(
+/// channel) are told by the monitor's next message: how many, and how long in all. Returns how many were folded.
+async fn fold_earlier_incidents(tx: &mut Transaction<'_, Postgres>, now: Millis) -> Result<i64, StoreError> {
+    let folded = sqlx::query_scalar!(
         r#"WITH whole AS (
                SELECT d.id, i.monitor_id, d.channel_id FROM deliveries d
                JOIN alerts a ON a.id = d.alert_id JOIN incidents i ON i.id = a.incident_id
@@ -194,7 +211,7 @@ async fn fold_earlier_incidents(tx: &mut Transaction<'_, Postgres>, now: Millis)
                FROM deliveries d JOIN alerts a ON a.id = d.alert_id JOIN incidents i ON i.id = a.incident_id
                WHERE d.state = 'pending' AND d.held_partition IS NULL AND (d.kind = 'opened' OR (d.kind = 'resolved' AND d.tells_opening))
                  AND EXISTS (SELECT 1 FROM whole WHERE whole.monitor_id = i.monitor_id AND whole.channel_id = d.channel_id AND whole.id <> d.id)
-               LIMIT 1000 FOR UPDATE OF d SKIP LOCKED),
+               ORDER BY i.monitor_id, d.channel_id LIMIT $2 FOR UPDATE OF d SKIP LOCKED),
            ranked AS (
                SELECT *, first_value(id) OVER (PARTITION BY monitor_id, channel_id ORDER BY opened_at DESC, kind) AS last FROM waiting),
            folded AS (
@@ -202,12 +219,15 @@ async fn fold_earlier_incidents(tx: &mut Transaction<'_, Postgres>, now: Millis)
                WHERE deliveries.id = ranked.id AND ranked.id <> ranked.last
                  AND ranked.kind = 'resolved' AND ranked.tells_opening AND NOT ranked.doubtful AND ranked.note IS NULL
                RETURNING ranked.last, ranked.earlier_times + 1 AS times, ranked.earlier_ms + COALESCE(ranked.ms, 0) AS ms),
-           sums AS (SELECT last, sum(times)::int AS times, sum(ms)::bigint AS ms FROM folded GROUP BY last)
-           UPDATE deliveries SET earlier_times = deliveries.earlier_times + sums.times, earlier_ms = deliveries.earlier_ms + sums.ms
-           FROM sums WHERE deliveries.id = sums.last"#,
+           sums AS (SELECT last, sum(times)::int AS times, sum(ms)::bigint AS ms FROM folded GROUP BY last),
+           telling AS (
+               UPDATE deliveries SET earlier_times = deliveries.earlier_times + sums.times, earlier_ms = deliveries.earlier_ms + sums.ms
+               FROM sums WHERE deliveries.id = sums.last RETURNING 1)
+           SELECT count(*) AS "folded!" FROM folded"#,
         from_millis(now),
+        FOLD,
     )
-    .execute(&mut **tx)
+    .fetch_one(&mut **tx)
     .await?;
-    Ok(())
+    Ok(folded)
 }

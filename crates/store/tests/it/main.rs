@@ -2,4 +2,5 @@
 
 #![expect(clippy::expect_used, reason = "a test stops where it cannot go on")]
 
+mod claims;
 mod history;

@@ -1,0 +1,146 @@
+//! Which deliveries a sender is given, and which are told by another's message.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use model::{ChannelId, IncidentId, Millis, MonitorId, WorkspaceId};
+use store::Store;
+use store::incidents::{AlertRow, AlertingCommit, ClaimedDelivery, DeliveryRow, IncidentRow, SentMessage, Settlement};
+use testkit::Stack;
+use uuid::Uuid;
+
+/// 2026-03-01T00:00:00Z.
+const BEGIN: Millis = 1_772_323_200_000;
+const MINUTE: Millis = 60_000;
+const LEASE: Duration = Duration::from_secs(15);
+const CHANNEL: ChannelId = ChannelId(Uuid::from_u128(9));
+
+/// Outages as the alerter commits them.
+#[derive(Default)]
+struct Told {
+    incidents: Vec<IncidentRow>,
+    alerts: Vec<AlertRow>,
+    deliveries: Vec<DeliveryRow>,
+}
+
+impl Told {
+    /// The `nth` outage of a monitor: down at `down`, up again at `up` if it is over.
+    fn outage(&mut self, monitor: u128, nth: u128, down: Millis, up: Option<Millis>) {
+        let id = IncidentId(Uuid::from_u128(monitor << 16 | nth << 8));
+        self.incidents.push(IncidentRow {
+            id,
+            monitor: MonitorId(Uuid::from_u128(monitor)),
+            workspace: WorkspaceId(Uuid::nil()),
+            monitor_name: format!("m{monitor}"),
+            target: String::new(),
+            state: if up.is_some() { "resolved" } else { "open" },
+            sequence: if up.is_some() { 2 } else { 1 },
+            opened_at: down,
+            resolved_at: up,
+            cause: None,
+            detail: None,
+            regions: Vec::new(),
+            note: None,
+            acknowledged_at: None,
+        });
+        for (sequence, kind, at) in [(1, "opened", Some(down)), (2, "resolved", up)] {
+            let Some(at) = at else { continue };
+            let alert = Uuid::from_u128(id.0.as_u128() + u128::try_from(sequence).expect("small"));
+            self.alerts.push(AlertRow {
+                id: alert,
+                incident: id,
+                kind,
+                sequence,
+                slot: at,
+                at,
+                record_key: Vec::new(),
+                record: Vec::new(),
+                traceparent: None,
+            });
+            self.deliveries.push(DeliveryRow {
+                id: alert,
+                alert,
+                incident: id,
+                channel: CHANNEL,
+                channel_kind: "webhook",
+                channel_name: String::new(),
+                kind,
+                sequence,
+                due_at: BEGIN,
+                held_partition: None,
+            });
+        }
+    }
+
+    async fn commit(self, store: &Store) {
+        let commit = AlertingCommit {
+            consumer: "alerter",
+            topic: "results",
+            owner: Uuid::nil(),
+            now: BEGIN,
+            offsets: Vec::new(),
+            states: Vec::new(),
+            forgotten: Vec::new(),
+            incidents: self.incidents,
+            alerts: self.alerts,
+            deliveries: self.deliveries,
+            released: Vec::new(),
+        };
+        store.commit_alerting(&commit).await.expect("committed");
+    }
+}
+
+async fn claim(store: &Store, owner: u128) -> Vec<ClaimedDelivery> {
+    store.claim_deliveries(Uuid::from_u128(owner), &[], 10_000, LEASE, BEGIN + 60 * MINUTE).await.expect("claimed")
+}
+
+#[tokio::test]
+async fn however_many_outages_are_over_each_monitor_is_told_of_once() {
+    let stack = Stack::new();
+    let store = &stack.database().await.store;
+    let mut told = Told::default();
+    for monitor in 1..=1_100 {
+        for nth in 0..3 {
+            let down = BEGIN + 10 * MINUTE * i64::try_from(nth).expect("small");
+            told.outage(monitor, nth, down, Some(down + MINUTE));
+        }
+    }
+    told.commit(store).await;
+    let claimed = claim(store, 1).await;
+    let mut per_monitor: BTreeMap<MonitorId, Vec<(i32, Millis, bool)>> = BTreeMap::new();
+    for one in &claimed {
+        per_monitor.entry(one.monitor).or_default().push((one.earlier_times, one.earlier_ms, one.tells_opening));
+    }
+    assert_eq!(per_monitor.len(), 1_100);
+    assert!(per_monitor.values().all(|told| *told == [(2, 2 * MINUTE, true)]), "{:?}", per_monitor.first_key_value());
+}
+
+#[tokio::test]
+async fn an_outage_is_not_told_while_the_one_before_is_on_its_way() {
+    let stack = Stack::new();
+    let store = &stack.database().await.store;
+    let mut told = Told::default();
+    told.outage(1, 0, BEGIN, None);
+    told.commit(store).await;
+    let sent = |one: &ClaimedDelivery| (one.id, one.attempt, Settlement::Sent { message: SentMessage::default(), found: false });
+    let opened = claim(store, 1).await;
+    let ends: Vec<_> = opened.iter().map(sent).collect();
+    store.settle_deliveries(Uuid::from_u128(1), &ends, BEGIN).await.expect("settled");
+
+    let mut told = Told::default();
+    told.outage(1, 0, BEGIN, Some(BEGIN + MINUTE));
+    told.outage(1, 1, BEGIN + 5 * MINUTE, None);
+    told.outage(2, 0, BEGIN, None);
+    told.commit(store).await;
+    let kinds = |claimed: &[ClaimedDelivery]| {
+        let mut kinds: Vec<_> = claimed.iter().map(|one| (one.monitor.0.as_u128(), one.kind.clone())).collect();
+        kinds.sort();
+        kinds
+    };
+    let first = claim(store, 1).await;
+    assert_eq!(kinds(&first), [(1, "resolved".to_owned()), (2, "opened".to_owned())]);
+    assert_eq!(kinds(&claim(store, 2).await), [], "another sender does not overtake it");
+    let ends: Vec<_> = first.iter().map(sent).collect();
+    store.settle_deliveries(Uuid::from_u128(1), &ends, BEGIN).await.expect("settled");
+    assert_eq!(kinds(&claim(store, 2).await), [(1, "opened".to_owned())]);
+}
