@@ -7,7 +7,7 @@ use model::{CheckResult, Millis, Outcome, Slot};
 use tracing::{Instrument as _, Span};
 
 use super::admission::{Admitted, Waiting};
-use super::overdue::Missed;
+use super::overdue::{Missed, Urgency};
 use super::timeline::Due;
 use super::{Done, Engine, Tools};
 use crate::check::{Checked, check};
@@ -67,7 +67,7 @@ impl Engine {
             self.miss_range(due.index, due.slot.max(since), newest, Cause::NotRun);
             self.progress.open(shard, newest);
         }
-        self.make_up(due.index, newest, now);
+        self.make_up(due.index, newest, now, Urgency::Paced);
     }
 
     /// Runs a slot that is due and open.

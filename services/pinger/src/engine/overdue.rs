@@ -24,6 +24,15 @@ pub(super) struct Missed {
     pub(super) cause: Cause,
 }
 
+/// How soon a slot is made up for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Urgency {
+    /// The first check of a monitor that somebody has just made.
+    WaitedFor,
+    /// One of many after a take-over, a start, a stall.
+    Paced,
+}
+
 /// Gaps further back are left to the reader of the configuration: a slot without a record is missed.
 const RECORDED_MS: Millis = 3_600_000;
 /// Of one monitor, at most this many are recorded at once.
@@ -35,7 +44,7 @@ const PAUSE: Duration = Duration::from_millis(20);
 const MOST_UNREPORTED: usize = 200_000;
 /// A monitor whose schedule is younger is checked at once.
 const YOUNG_MS: Millis = 60_000;
-/// What is made up for comes at this rate, or at a fifth of the usual rate if that is more.
+/// What is made up for comes at this rate, or at an eighth of the usual rate if that is more.
 const LEAST_PER_SECOND: f64 = 100.0;
 /// First checks of new monitors, for which people wait, come at this rate, or at the usual rate if that is more.
 const LEAST_FIRST_PER_SECOND: f64 = 1_000.0;
@@ -51,7 +60,7 @@ impl Engine {
             return;
         }
         if now - since < YOUNG_MS {
-            self.catch_up(index, since, now);
+            self.catch_up(index, since, now, Urgency::WaitedFor);
         } else {
             self.queue_next(index, now);
         }
@@ -71,13 +80,13 @@ impl Engine {
                     None if now - entry.since < RECORDED_MS => entry.since,
                     None => entry.schedule.at_or_before(now),
                 };
-                self.catch_up(index, from, now);
+                self.catch_up(index, from, now, Urgency::Paced);
             }
         }
     }
 
     /// Accounts for every slot from `from` on: the newest is run, those before it are missed.
-    fn catch_up(&mut self, index: u32, from: Millis, now: Millis) {
+    fn catch_up(&mut self, index: u32, from: Millis, now: Millis, urgency: Urgency) {
         let Some(entry) = self.table.get(index) else { return };
         let (schedule, since, shard) = (entry.schedule, entry.since, entry.shard);
         let newest = schedule.at_or_before(now);
@@ -93,21 +102,20 @@ impl Engine {
         if newest >= first || now - since < YOUNG_MS {
             self.progress.open(shard, newest);
             self.tools.metrics.due.inc();
-            self.make_up(index, newest, now);
+            self.make_up(index, newest, now, urgency);
         } else {
             self.queue_next(index, now);
         }
     }
 
     /// Runs an open slot as soon as the pace allows, or records it as missed where the next is near.
-    pub(super) fn make_up(&mut self, index: u32, slot: Slot, now: Millis) {
+    pub(super) fn make_up(&mut self, index: u32, slot: Slot, now: Millis, urgency: Urgency) {
         let Some(entry) = self.table.get(index) else { return };
-        let (schedule, generation, since, first) = (entry.schedule, entry.generation, entry.since, entry.last.is_none());
+        let (schedule, generation) = (entry.schedule, entry.generation);
         let next = schedule.after(slot.max(now));
-        let (pace, per_second) = if first && now - since < YOUNG_MS {
-            (&mut self.first_pace, self.rate.max(LEAST_FIRST_PER_SECOND))
-        } else {
-            (&mut self.pace, (self.rate / 5.0).max(LEAST_PER_SECOND))
+        let (pace, per_second) = match urgency {
+            Urgency::WaitedFor => (&mut self.first_pace, self.rate.max(LEAST_FIRST_PER_SECOND)),
+            Urgency::Paced => (&mut self.pace, (self.rate / 8.0).max(LEAST_PER_SECOND)),
         };
         if pace.peek(now) + NEXT_IS_CLOSE_MS >= next {
             if let Some(missed) = self.missed(index, slot, Cause::NotRun) {
