@@ -80,6 +80,8 @@ pub async fn serve(ctx: Context, listener: TcpListener, router: Router) -> Resul
         open(stream, peer);
     }
     drop(listener);
+    // Nor has a connection of the last moments brought its request yet.
+    tokio::time::sleep(LAST_ANSWERS).await;
     if tokio::time::timeout(DRAIN, graceful.shutdown()).await.is_err() {
         tracing::warn!("connections were still open after {} s", DRAIN.as_secs());
     }

@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use cache::Acquired;
 use directory::Change;
+use futures::FutureExt as _;
 use model::schedule::SHARDS;
 use model::{Cause, Clock, Millis, Monitor, Region, Shard, Slot};
 use tokio::sync::mpsc;
@@ -33,6 +34,8 @@ use admission::Admission;
 use table::{Table, Update};
 use timeline::{Due, Pace, Timeline};
 
+/// Changes of monitors taken in between two looks at what is due.
+const CHANGES_AT_ONCE: usize = 64;
 /// Slots that may wait for room.
 const MOST_WAITING: usize = 50_000;
 /// The wall clock is looked at this often even if nothing is due: it may have been set.
@@ -158,6 +161,9 @@ impl Engine {
         let mut commands_open = true;
         loop {
             let now = self.look();
+            while let Ok(done) = self.done.try_recv() {
+                self.finished(&done);
+            }
             // With a clock that is off every slot would be a wrong one.
             let off = self.tools.reference.is_off(now);
             if !off {
@@ -169,13 +175,6 @@ impl Engine {
             tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
-                () = &mut timer => {}
-                Some(done) = self.done.recv() => {
-                    self.finished(&done);
-                    while let Ok(done) = self.done.try_recv() {
-                        self.finished(&done);
-                    }
-                }
                 command = commands.recv(), if commands_open => match command {
                     Some(command) => {
                         self.command(&command);
@@ -185,10 +184,13 @@ impl Engine {
                     }
                     None => commands_open = false,
                 },
+                // Before what is due, which every turn looks at anyway: there is always something due.
                 change = source.next() => match change {
-                    Some(change) => self.change(change, &source),
+                    Some(change) => self.changes(change, &mut source),
                     None => break,
                 },
+                Some(done) = self.done.recv() => self.finished(&done),
+                () = &mut timer => {}
             }
         }
         self.finish(commands, commands_open).await;
@@ -265,11 +267,17 @@ impl Engine {
         self.count();
     }
 
-    fn change(&mut self, change: Change, source: &impl Source) {
-        match change {
-            Change::Upserted(monitor) => self.upsert(&monitor),
-            Change::Deleted { id, .. } => self.table.remove(id),
-            Change::Everything => self.load(&source.monitors()),
+    /// What changed, as far as it is known already; not for so long that checks are late.
+    fn changes(&mut self, first: Change, source: &mut impl Source) {
+        let (mut next, mut room) = (Some(first), CHANGES_AT_ONCE);
+        while let Some(change) = next {
+            match change {
+                Change::Upserted(monitor) => self.upsert(&monitor),
+                Change::Deleted { id, .. } => self.table.remove(id),
+                Change::Everything => self.load(&source.monitors()),
+            }
+            room -= 1;
+            next = if room > 0 { source.next().now_or_never().flatten() } else { None };
         }
         self.count();
     }

@@ -32,7 +32,7 @@ pub use report::document;
 pub use row::Row;
 pub use seed::Seed;
 
-use rows::{alerts, changes, outage, poison, processing, storm};
+use rows::{alerts, changes, network, outage, poison, processing, storm};
 
 /// What to run.
 #[derive(Debug, Clone)]
@@ -40,7 +40,7 @@ pub struct Options {
     pub seed: u64,
     /// The table ends about then.
     pub minutes: f64,
-    /// Only the groups named (alerts, processing, changes, cuts, stores or single rows of it, poison, outage, mesh); empty means all.
+    /// Only the groups named (alerts, processing, changes, cuts, stores or single rows of it, poison, outage, network, rolls, mesh); empty means all.
     pub only: Vec<String>,
     /// Few trials of each: for `make test`.
     pub short: bool,
@@ -122,6 +122,17 @@ pub async fn run(options: &Options) -> Vec<Row> {
             eprintln!("Kafka away for half an hour's results");
             rows.extend(outage::run(&seed).await);
         }
+        if alone("network") {
+            eprintln!("the prober's network cut, real storms");
+            rows.extend(network::run(&seed, if options.short { 1 } else { 3 }).await);
+        }
+        // In short a single round of it is among the mesh's.
+        if wanted("rolls") && !options.short {
+            eprintln!("rolling restarts");
+            rows.extend(
+                storm::run(&seed, &[storm::Kind::Roll], storm::Amount { rolls: rolls(options.minutes), ..storm::Amount::SHORT }).await,
+            );
+        }
         rows
     };
     if options.short {
@@ -136,7 +147,7 @@ pub async fn run(options: &Options) -> Vec<Row> {
         let (mut rows, others) = tokio::join!(Box::pin(one), Box::pin(other));
         rows.extend(others);
         if wanted("mesh") {
-            eprintln!("the whole mesh: pinger crash points, kills, pauses, FLUSHALL, broker, rolling restarts");
+            eprintln!("the whole mesh: pinger crash points, kills, pauses, FLUSHALL, broker, rebalances");
             // What heals and compares after each kind takes about 40 s, six times.
             let left = until(1.0).saturating_duration_since(Instant::now()).as_secs_f64() / 60.0 - 4.0;
             rows.extend(storm::run(&seed, &storm::Kind::ALL, storm::Amount::of(left.max(0.5))).await);
@@ -145,6 +156,12 @@ pub async fn run(options: &Options) -> Vec<Row> {
     };
     let (main, stores, floods) = tokio::join!(Box::pin(main), Box::pin(stores), Box::pin(floods));
     [main, stores, floods].concat()
+}
+
+/// Rounds of rolling restarts in a table of `minutes`: twenty in the usual one.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a few minutes")]
+fn rolls(minutes: f64) -> u64 {
+    (minutes as u64).clamp(2, 20)
 }
 
 /// How often each disturbance is tried in a table of `minutes`; 1 is the short form.

@@ -2,6 +2,7 @@
 
 pub mod alerts;
 pub mod changes;
+pub mod network;
 pub mod outage;
 pub mod poison;
 pub mod processing;

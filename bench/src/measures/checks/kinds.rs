@@ -8,16 +8,15 @@ use super::rig::{Kind, Rig, Size, Task, fresh, name_server, target};
 use crate::measures::{Suite, progress};
 use crate::stats::Pairs;
 
-/// Rates that leave a pinger's core little rest, since the bare loops have none: a core that often sleeps pays for waking up.
 pub async fn measure(suite: &mut Suite) -> Result<()> {
     if suite.wants(&["P3"]) {
-        let size = suite.size(Size { monitors: 28_000, interval_seconds: 10 }, Size { monitors: 600, interval_seconds: 3 });
+        let size = suite.size(Size { monitors: 20_000, interval_seconds: 10 }, Size { monitors: 600, interval_seconds: 3 });
         let pairs = cost(suite, Kind::Named, size).await?;
         let what = format!("pinger, an uncached lookup per check, {:.0}/s: share of the bare hyper + hickory loop", size.rate());
         suite.share("P3", &what, 0.45, "CPU ms/1000", &pairs);
     }
     if suite.wants(&["P4"]) {
-        let size = suite.size(Size { monitors: 14_000, interval_seconds: 10 }, Size { monitors: 300, interval_seconds: 3 });
+        let size = suite.size(Size { monitors: 10_000, interval_seconds: 10 }, Size { monitors: 300, interval_seconds: 3 });
         let pairs = cost(suite, Kind::Tls, size).await?;
         let what = format!("pinger, a full TLS 1.3 handshake per check, {:.0}/s: share of the bare hyper + rustls loop", size.rate());
         suite.share("P4", &what, 0.75, "CPU ms/1000", &pairs);

@@ -32,6 +32,7 @@ pub enum Kind {
     Pause,
     Flush,
     Broker,
+    Rebalance,
     Roll,
     Disturb(Fault),
 }
@@ -39,7 +40,8 @@ pub enum Kind {
 impl Kind {
     /// For `make test`; tests/system pauses nothing, but it stops a broker.
     pub const SHORT: [Self; 4] = [Self::PingerPoints, Self::Kill, Self::Flush, Self::Roll];
-    pub const ALL: [Self; 6] = [Self::PingerPoints, Self::Kill, Self::Pause, Self::Flush, Self::Broker, Self::Roll];
+    /// For the whole table, where rolling restarts have a mesh of their own.
+    pub const ALL: [Self; 6] = [Self::PingerPoints, Self::Kill, Self::Pause, Self::Flush, Self::Broker, Self::Rebalance];
 
     pub fn row(self) -> Row {
         const ALL: &str = "no slot absent, none twice, no up or down the target did not show; alerts are the transitions";
@@ -49,6 +51,7 @@ impl Kind {
             Self::Pause => Row::new("5, 6", "SIGSTOP past lease and session, then SIGCONT beside the new owner", ALL),
             Self::Flush => Row::new("11", "Redis FLUSHALL", ALL),
             Self::Broker => Row::new("7", "broker kill -9 and restart; broker SIGSTOP 8 s", ALL),
+            Self::Rebalance => Row::new("17", "a consumer leaves or comes every 2.5 s: processors and alerters, drained or killed", ALL),
             Self::Roll => Row::new("16", "rolling restart of every service under load", "all of that, and no answer of 5xx"),
             Self::Disturb(fault) => fault.row(),
         }
@@ -63,6 +66,7 @@ impl Storm {
             Kind::Pause => self.pauses(amount.pauses, row).await,
             Kind::Flush => self.flushes(amount.flushes, row).await,
             Kind::Broker => self.outages(amount.outages, row).await,
+            Kind::Rebalance => self.rebalances(4 * amount.outages, row).await,
             Kind::Roll => self.rolls(amount.rolls, row).await,
             Kind::Disturb(fault) => self.disturb(fault, amount.disturbances, row).await,
         }
@@ -157,6 +161,25 @@ impl Storm {
                 row.exposed("SIGSTOP");
             }
             self.live(Duration::from_secs(4)).await;
+        }
+    }
+
+    /// One replica of each stays; the other goes before its partitions have settled, and comes back.
+    async fn rebalances(&mut self, rounds: u64, row: &mut Row) {
+        let pause = Duration::from_millis(2500);
+        for n in 0..rounds {
+            for service in [Service::Processor, Service::Alerter] {
+                row.trials += 1;
+                if n % 2 == 0 {
+                    self.mesh.terminate(service, 1).await;
+                } else {
+                    self.mesh.kill9(service, 1);
+                }
+                self.live(pause).await;
+                self.mesh.restart(service, 1);
+                self.live(pause).await;
+                row.exposed(service.name());
+            }
         }
     }
 
