@@ -102,11 +102,7 @@ pub async fn run(options: &Options) -> Vec<Row> {
             faults.iter().filter(|fault| alone("stores") || alone(fault.row().id)).map(|fault| storm::Kind::Disturb(*fault)).collect();
         if !kinds.is_empty() {
             eprintln!("disks, stores and clocks");
-            let amount = if short {
-                storm::Amount::SHORT
-            } else {
-                storm::Amount { disturbances: disturbances(options.minutes), ..storm::Amount::SHORT }
-            };
+            let amount = storm::Amount { disturbances: disturbances(options), ..storm::Amount::SHORT };
             rows.extend(storm::run(&seed, &kinds, amount).await);
         }
         rows
@@ -164,8 +160,8 @@ fn rolls(minutes: f64) -> u64 {
     (minutes as u64).clamp(2, 20)
 }
 
-/// How often each disturbance is tried in a table of `minutes`; 1 is the short form.
+/// How often each disturbance is tried; once in short.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a few minutes")]
-fn disturbances(minutes: f64) -> u64 {
-    ((minutes / 5.0) as u64).max(2)
+fn disturbances(options: &Options) -> u64 {
+    if options.short { 1 } else { ((options.minutes / 5.0) as u64).max(2) }
 }

@@ -110,8 +110,16 @@ impl Store {
         )
         .execute(&mut *tx)
         .await?;
-        let rows = sqlx::query!(
-            r#"SELECT d.id, COALESCE(d.alert_id, d.notice_id) AS "alert_id!", d.channel_id, d.kind, d.sequence, d.attempts, d.doubtful,
+        let deliveries = read(&mut tx, &claimed).await?;
+        tx.commit().await?;
+        Ok(deliveries)
+    }
+}
+
+/// All that the messages say, in the order in which they are due.
+async fn read(tx: &mut Transaction<'_, Postgres>, claimed: &[Uuid]) -> Result<Vec<ClaimedDelivery>, StoreError> {
+    let rows = sqlx::query!(
+        r#"SELECT d.id, COALESCE(d.alert_id, d.notice_id) AS "alert_id!", d.channel_id, d.kind, d.sequence, d.attempts, d.doubtful,
                    d.tells_opening, d.created_at, d.earlier_times, d.earlier_ms,
                    COALESCE(a.at, n.at) AS "at!", a.traceparent AS "traceparent?", d.incident_id AS incident,
                    COALESCE(i.monitor_id, '00000000-0000-0000-0000-000000000000') AS "monitor_id!",
@@ -131,45 +139,43 @@ impl Store {
                    WHERE p.incident_id = d.incident_id AND p.channel_id = d.channel_id AND p.state = 'sent' AND p.message_ts IS NOT NULL
                    ORDER BY p.sequence LIMIT 1) parent ON true
                WHERE d.id = ANY($1) ORDER BY d.due_at, d.sequence"#,
-            &claimed,
-        )
-        .fetch_all(&mut *tx)
-        .await?;
-        tx.commit().await?;
-        Ok(rows
-            .into_iter()
-            .map(|row| ClaimedDelivery {
-                id: row.id,
-                alert: row.alert_id,
-                channel: row.channel_id.into(),
-                kind: row.kind,
-                sequence: row.sequence,
-                attempt: row.attempts,
-                doubtful: row.doubtful,
-                tells_opening: row.tells_opening,
-                created_at: to_millis(row.created_at),
-                at: to_millis(row.at),
-                traceparent: row.traceparent,
-                incident: row.incident.into(),
-                monitor: row.monitor_id.into(),
-                workspace: row.workspace_id.into(),
-                monitor_name: row.monitor_name,
-                target: row.target,
-                opened_at: to_millis(row.opened_at),
-                resolved_at: row.resolved_at.map(to_millis),
-                cause: row.cause,
-                detail: row.detail,
-                regions: row.regions,
-                acknowledged_by: row.acknowledged_by,
-                note: row.note,
-                sight: row.region.zip(row.slots_unknown),
-                earlier_times: row.earlier_times,
-                earlier_ms: row.earlier_ms,
-                parent_channel: row.parent_channel,
-                parent_ts: row.parent_ts,
-            })
-            .collect())
-    }
+        claimed,
+    )
+    .fetch_all(&mut **tx)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| ClaimedDelivery {
+            id: row.id,
+            alert: row.alert_id,
+            channel: row.channel_id.into(),
+            kind: row.kind,
+            sequence: row.sequence,
+            attempt: row.attempts,
+            doubtful: row.doubtful,
+            tells_opening: row.tells_opening,
+            created_at: to_millis(row.created_at),
+            at: to_millis(row.at),
+            traceparent: row.traceparent,
+            incident: row.incident.into(),
+            monitor: row.monitor_id.into(),
+            workspace: row.workspace_id.into(),
+            monitor_name: row.monitor_name,
+            target: row.target,
+            opened_at: to_millis(row.opened_at),
+            resolved_at: row.resolved_at.map(to_millis),
+            cause: row.cause,
+            detail: row.detail,
+            regions: row.regions,
+            acknowledged_by: row.acknowledged_by,
+            note: row.note,
+            sight: row.region.zip(row.slots_unknown),
+            earlier_times: row.earlier_times,
+            earlier_ms: row.earlier_ms,
+            parent_channel: row.parent_channel,
+            parent_ts: row.parent_ts,
+        })
+        .collect())
 }
 
 /// A beginning that was never sent and is over by now is told by the recovery's message. Returns how many recoveries tell one

@@ -158,7 +158,9 @@ impl Network {
         let from = now();
         let posts = self.slack.taken().len();
         for (down, kind) in [(true, "opened"), (false, "resolved")] {
-            names.iter().for_each(|name| self.farm.set_down(name, down));
+            for name in &names {
+                self.farm.set_down(name, down);
+            }
             self.told(&names, kind, from, row).await;
         }
         row.exposed("storm");
