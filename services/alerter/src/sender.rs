@@ -30,6 +30,8 @@ const LEASE: Duration = Duration::from_secs(15);
 const RENEW: Duration = Duration::from_secs(4);
 /// Looks this often even without being told: other alerters' deliveries fall due too.
 const LOOK: Duration = Duration::from_secs(2);
+/// What waits behind another delivery is asked for again after so long.
+const BEHIND: Duration = Duration::from_millis(500);
 /// How often the backlog is measured.
 const MEASURE: Duration = Duration::from_secs(10);
 /// More waiting for one channel than this are told in one message.
@@ -166,7 +168,8 @@ impl Sender {
         let freed = busy.values().flatten().min().map(|until| until.saturating_duration_since(now));
         let taken: Vec<ChannelId> = busy.keys().copied().collect();
         let due = self.store.next_delivery_due(&taken).await.ok().flatten();
-        let due = due.map(|at| Duration::from_millis(u64::try_from(at - self.clock.now_ms()).unwrap_or(0)));
+        // Due and not given to us: it waits behind another one, which no hurry of ours moves.
+        let due = due.map(|at| u64::try_from(at - self.clock.now_ms()).ok().filter(|ms| *ms > 0).map_or(BEHIND, Duration::from_millis));
         let wake = [freed, due].into_iter().flatten().min().unwrap_or(LOOK);
         wake.clamp(Duration::from_millis(5), LOOK)
     }

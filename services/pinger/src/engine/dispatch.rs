@@ -43,7 +43,8 @@ impl Engine {
                 self.late(&due, now);
                 continue;
             }
-            let next = schedule.after(due.slot.max(now));
+            // By the slot, not by the clock: what is made up for may run so late that the next is due already.
+            let next = schedule.after(due.slot);
             self.timeline.push(Due { at: next, slot: next, ..due });
             self.start(&due, now);
         }
@@ -99,6 +100,11 @@ impl Engine {
     }
 
     fn saturated(&mut self, waiting: &Waiting) {
+        if self.table.get(waiting.index).is_none_or(|entry| entry.generation != waiting.generation) {
+            // Deleted or rescheduled while it waited.
+            self.abandon(waiting.index, waiting.generation, waiting.slot);
+            return;
+        }
         if let Some(missed) = self.missed(waiting.index, waiting.slot, Cause::Saturated) {
             self.report_missed([missed]);
         }
