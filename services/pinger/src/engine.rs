@@ -156,6 +156,7 @@ impl Engine {
     /// Runs until `stop`, then until the checks under way have ended.
     pub async fn run(mut self, mut source: impl Source, mut commands: mpsc::Receiver<Command>, stop: CancellationToken) {
         self.load(&source.monitors());
+        self.count();
         let timer = tokio::time::sleep(Duration::ZERO);
         tokio::pin!(timer);
         let mut commands_open = true;
@@ -241,12 +242,7 @@ impl Engine {
     fn reschedule(&mut self, now: Millis) {
         let queued: Vec<Due> = self.timeline.drain().collect();
         for due in queued.into_iter().filter(Due::made_up_for) {
-            if self.table.get(due.index).is_some_and(|entry| entry.generation == due.generation) {
-                let missed = self.missed(due.index, due.slot, Cause::NotRun);
-                self.report_missed(missed);
-            } else {
-                self.abandon(due.index, due.generation, due.slot);
-            }
+            self.give_up(due.index, due.generation, due.slot, Cause::NotRun);
         }
         for shard in (0..SHARDS).map(Shard).filter(|shard| self.holds(*shard)).collect::<Vec<_>>() {
             for index in self.table.of_shard(shard) {
@@ -264,7 +260,6 @@ impl Engine {
         for monitor in monitors {
             self.upsert(monitor);
         }
-        self.count();
     }
 
     /// What changed, as far as it is known already; not for so long that checks are late.

@@ -60,7 +60,7 @@ pub fn document(options: &Options, rows: &[Row], took: Duration) -> String {
          simulated by rate: results every 10 s stand for one every minute, so 150 s of 600 monitors are half an hour of 300, a dump is 100 s \
          old for ten minutes, PostgreSQL is away for a minute. The full disk is a file system in memory. A wrong clock is added to the \
          pinger's own, which asks nothing else for the time. `make test` runs the table in short, without the rows of disks, \
-         stores, clocks and poison and without Kafka's long outage, which take minutes.\n",
+         stores, clocks, poison and the network and without Kafka's long outage, which take minutes.\n",
     );
     text
 }

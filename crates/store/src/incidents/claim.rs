@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::{Store, StoreError, from_millis, to_millis};
 
-/// Deliveries folded by one statement.
+/// Deliveries that one statement looks at to fold them.
 const FOLD: i64 = 2_000;
 
 /// A delivery that is ours to send until the lease ends, with all a message says.
@@ -67,7 +67,7 @@ impl Store {
         let lease_until = from_millis(now.saturating_add(i64::try_from(lease.as_millis()).unwrap_or(i64::MAX)));
         let mut tx = self.begin().await?;
         // Of an hour's absence there may be many; none of them is to be told by itself.
-        while fold_what_is_over(&mut tx, now).await? == FOLD {}
+        while fold_what_is_over(&mut tx, now).await? > 0 {}
         while fold_earlier_incidents(&mut tx, now).await? > 0 {}
         let claimed = sqlx::query_scalar!(
             r#"UPDATE deliveries SET owner = $2, lease_until = $3, attempts = attempts + 1,
@@ -178,8 +178,7 @@ async fn read(tx: &mut Transaction<'_, Postgres>, claimed: &[Uuid]) -> Result<Ve
         .collect())
 }
 
-/// A beginning that was never sent and is over by now is told by the recovery's message. Returns how many recoveries tell one
-/// now, or [`FOLD`] where there may be more.
+/// A beginning that was never sent and is over by now is told by the recovery's message. Returns how many were folded.
 async fn fold_what_is_over(tx: &mut Transaction<'_, Postgres>, now: Millis) -> Result<i64, StoreError> {
     let found = sqlx::query_scalar!(
         r#"WITH over AS (

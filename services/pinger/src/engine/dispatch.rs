@@ -25,7 +25,7 @@ impl Engine {
     pub(super) fn run_due(&mut self, now: Millis) {
         while let Some(due) = self.timeline.pop(now) {
             let made_up_for = due.made_up_for();
-            let Some(entry) = self.table.get(due.index).filter(|entry| entry.generation == due.generation) else {
+            let Some(entry) = self.table.current(due.index, due.generation) else {
                 if made_up_for {
                     self.abandon(due.index, due.generation, due.slot);
                 }
@@ -100,19 +100,12 @@ impl Engine {
     }
 
     fn saturated(&mut self, waiting: &Waiting) {
-        if self.table.get(waiting.index).is_none_or(|entry| entry.generation != waiting.generation) {
-            // Deleted or rescheduled while it waited.
-            self.abandon(waiting.index, waiting.generation, waiting.slot);
-            return;
-        }
-        if let Some(missed) = self.missed(waiting.index, waiting.slot, Cause::Saturated) {
-            self.report_missed([missed]);
-        }
+        self.give_up(waiting.index, waiting.generation, waiting.slot, Cause::Saturated);
     }
 
     fn spawn(&mut self, waiting: &Waiting, now: Millis) {
         let running = self.admission.running();
-        let Some(entry) = self.table.get(waiting.index).filter(|entry| entry.generation == waiting.generation) else {
+        let Some(entry) = self.table.current(waiting.index, waiting.generation) else {
             // Deleted or rescheduled while it waited.
             self.admission.release(waiting.host);
             self.abandon(waiting.index, waiting.generation, waiting.slot);

@@ -141,10 +141,7 @@ impl Engine {
         let (schedule, shard) = (entry.schedule, entry.shard);
         let from = from.max(to - RECORDED_MS);
         let missed: Vec<Missed> = schedule.slots(from, to).take(MOST_RECORDED).filter_map(|slot| self.missed(index, slot, cause)).collect();
-        for one in &missed {
-            self.progress.open(shard, one.slot);
-        }
-        self.report_missed(missed);
+        self.open_missed(shard, missed);
     }
 
     /// The same of slots since `from` that were due by the schedules before the present one.
@@ -162,10 +159,24 @@ impl Engine {
             .take(MOST_RECORDED)
             .collect();
         self.tools.metrics.due.inc_by(missed.len() as u64);
+        self.open_missed(shard, missed);
+    }
+
+    fn open_missed(&mut self, shard: Shard, missed: Vec<Missed>) {
         for one in &missed {
             self.progress.open(shard, one.slot);
         }
         self.report_missed(missed);
+    }
+
+    /// An open slot will not be run: it is missed, or not waited for any more.
+    pub(super) fn give_up(&mut self, index: u32, generation: u32, slot: Slot, cause: Cause) {
+        if self.table.current(index, generation).is_some() {
+            let missed = self.missed(index, slot, cause);
+            self.report_missed(missed);
+        } else {
+            self.abandon(index, generation, slot);
+        }
     }
 
     /// What was opened for an entry that is gone, or has another schedule now, is not waited for any more.

@@ -85,6 +85,11 @@ impl Table {
         self.parts.get_mut(usize::from(Self::shard_at(index).0))?.entries.get_mut(place_of(index))?.as_mut()
     }
 
+    /// What something was queued for, unless it is gone or was rescheduled since.
+    pub(crate) fn current(&self, index: u32, generation: u32) -> Option<&Entry> {
+        self.get(index).filter(|entry| entry.generation == generation)
+    }
+
     /// Every index in use of a shard.
     pub(crate) fn of_shard(&self, shard: Shard) -> Vec<u32> {
         let Some(part) = self.parts.get(usize::from(shard.0)) else { return Vec::new() };

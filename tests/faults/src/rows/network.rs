@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use futures::{StreamExt as _, stream};
 use model::{Millis, Outcome};
 use sqlx::{PgPool, Row as _};
 use system_tests::{Farm, Mesh, Plan, monitor, now};
@@ -80,12 +79,9 @@ impl Network {
         };
         let mesh = Mesh::start(plan).await;
         let api = mesh.login().await;
-        let create = |n: usize| {
-            let (api, name) = (api.clone(), format!("n{n}"));
-            let spec = monitor(&name, &format!("http://127.0.0.1:{}/{name}", ways[0].port));
-            async move { (api.create(spec).await.parse::<Uuid>().expect("an id"), name) }
-        };
-        let names: BTreeMap<Uuid, String> = stream::iter(0..MONITORS).map(create).buffer_unordered(8).collect().await;
+        let wanted =
+            (0..MONITORS).map(|n| format!("n{n}")).map(|name| monitor(&name, &format!("http://127.0.0.1:{}/{name}", ways[0].port)));
+        let names = api.create_all(wanted).await;
         let pool = mesh.stack.database().await.store.pool().clone();
         let network = Self { _mesh: mesh, farm, ways, slack, names, pool };
         network.all_up().await;

@@ -6,7 +6,6 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use futures::{StreamExt as _, stream};
 use model::{Cause, CheckResult, Millis, Outcome, Slot};
 use system_tests::{Broker, Farm, Mesh, Plan, Service, monitor, now};
 use testkit::FakeSlack;
@@ -67,12 +66,8 @@ impl Outage {
         };
         let mesh = Mesh::start(plan).await;
         let api = mesh.login().await;
-        let create = |n: usize| {
-            let (api, name) = (api.clone(), format!("o{n}"));
-            let spec = monitor(&name, &farm.url(&name));
-            async move { (api.create(spec).await.parse::<Uuid>().expect("an id"), name) }
-        };
-        let names: BTreeMap<Uuid, String> = stream::iter(0..MONITORS).map(create).buffer_unordered(8).collect().await;
+        let wanted = (0..MONITORS).map(|n| format!("o{n}")).map(|name| monitor(&name, &farm.url(&name)));
+        let names = api.create_all(wanted).await;
         let mut chosen: Vec<String> = names.values().cloned().collect();
         seed.shuffle(&mut chosen);
         let (over, stays) = (chosen[..OVER].to_vec(), chosen[OVER..OVER + STAYS].to_vec());
