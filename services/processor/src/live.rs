@@ -46,28 +46,39 @@ fn slot(latest: &[u8]) -> Option<Millis> {
     std::str::from_utf8(latest.get(8..21)?).ok()?.parse().ok()
 }
 
+/// How a write ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Settled {
+    Complete,
+    /// Redis held other blocks; they are merged and written again.
+    InPart,
+    Failed,
+}
+
 impl LiveDone {
-    /// Tells the fold; says whether Redis was reached.
-    pub fn settle(self, fold: &mut Fold, metrics: &Metrics) -> bool {
+    /// Tells the fold.
+    pub fn settle(self, fold: &mut Fold, metrics: &Metrics) -> Settled {
         metrics.live_seconds.observe(self.took.as_secs_f64());
         match self.result {
             Ok(outcomes) => {
+                let mut settled = Settled::Complete;
                 for (write, outcome) in self.writes.iter().zip(outcomes) {
                     match outcome.conflict {
                         None => fold.written(write),
                         Some(found) => {
+                            settled = Settled::InPart;
                             metrics.live_conflicts.inc();
                             fold.conflicted(write, found);
                         }
                     }
                 }
-                true
+                settled
             }
             Err(error) => {
                 metrics.live_failures.inc();
                 tracing::warn!(%error, items = self.writes.len(), "live state was not written to Redis; it is written again");
                 fold.not_written(&self.writes);
-                false
+                Settled::Failed
             }
         }
     }

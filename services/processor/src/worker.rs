@@ -2,6 +2,7 @@
 //! way beside it. Whatever comes meanwhile goes with the next, so batches grow with the load.
 
 mod batch;
+mod durable;
 mod history;
 mod hold;
 mod redis;
@@ -80,6 +81,7 @@ pub(crate) struct Worker {
     live_not_before: Instant,
     /// When the last write began that left nothing to be written: the pace counts from there.
     live_paced: Option<Instant>,
+    durable: durable::Durable,
     redis: redis::Watch,
     hold: hold::Hold,
     evicted: Instant,
@@ -128,6 +130,7 @@ impl Worker {
             live: None,
             live_not_before: now,
             live_paced: None,
+            durable: durable::Durable::default(),
             redis: redis::Watch::default(),
             hold: hold::Hold::default(),
             evicted: now,
@@ -142,7 +145,7 @@ impl Worker {
             tokio::select! {
                 biased;
                 () = shutdown.cancelled() => break,
-                done = join(&mut self.live) => self.live_done(done?),
+                done = join(&mut self.live) => self.live_done(done?).await,
                 done = join(&mut self.flush) => self.flush_done(done?).await,
                 restored = self.redis.restored() => self.restore_done(restored?),
                 event = self.consumer.next(BATCH, LINGER) => self.event(event?).await?,
@@ -173,6 +176,7 @@ impl Worker {
                     self.flush_now().await;
                 }
                 self.hold.forget(revocation.partitions());
+                self.durable.forget(revocation.partitions());
                 for partition in revocation.partitions() {
                     self.positions.remove(partition);
                     self.committed.remove(partition);
@@ -222,9 +226,6 @@ impl Worker {
 
     /// Everything durable, offsets committed, the group left.
     async fn drain(mut self) {
-        // PostgreSQL and Redis at once: neither waits for the other.
-        self.start_flush(true);
-        self.write_live_now().await;
         self.flush_now().await;
         self.leave().await;
     }

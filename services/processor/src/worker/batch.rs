@@ -47,6 +47,7 @@ fn traced(message: &Message, result: &CheckResult) -> Span {
 
 impl Worker {
     pub(super) fn fold_batch(&mut self, batch: Vec<Message>) {
+        self.durable.folded();
         let now = self.clock.now_ms();
         let intake = Intake { now, retention_ms: self.settings.retention_ms };
         let newest = batch.iter().map(|message| message.timestamp_ms).max();

@@ -20,9 +20,10 @@ impl Worker {
         if self.flush.is_some() || (!now && (!self.is_due() || Instant::now() < self.flush_not_before)) {
             return;
         }
-        // What is committed is not read again: Redis is to have it by then, whatever the pace.
+        // The commit waits for Redis, too: it is to have this now, whatever the pace.
         self.live_paced = None;
         self.start_live();
+        self.durable.flush_begins();
         let blocks = self.fold.take_unflushed();
         let letters = std::mem::take(&mut self.dead).into_iter().map(|letter| letter.resend(&self.letters)).collect();
         let moved = self.positions.iter().filter(|(partition, offset)| self.committed.get(*partition) != Some(*offset));
@@ -57,10 +58,18 @@ impl Worker {
         }
         self.dead.extend(done.letters);
         if durable {
-            self.commit(done.positions).await;
+            self.durable.flushed(done.positions);
+            self.commit_durable().await;
         } else {
             self.flush_not_before = Instant::now() + RETRY;
             self.unflushed_since.get_or_insert_with(Instant::now);
+        }
+    }
+
+    /// Commits what both PostgreSQL and Redis have.
+    pub(super) async fn commit_durable(&mut self) {
+        if let Some(positions) = self.durable.take() {
+            self.commit(positions).await;
         }
     }
 
@@ -87,11 +96,13 @@ impl Worker {
         }
     }
 
-    /// Waits for the flush under way, then flushes and commits the rest; bounded.
+    /// Waits for the flush under way, then flushes, writes and commits the rest; bounded.
     pub(super) async fn flush_now(&mut self) {
         let work = async {
             for _ in 0..2 {
                 self.start_flush(true);
+                // At once: neither waits for the other.
+                self.write_live_now().await;
                 match join(&mut self.flush).await {
                     Ok(done) => self.flush_done(done).await,
                     Err(error) => tracing::error!(%error, "a flush panicked"),

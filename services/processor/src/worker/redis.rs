@@ -6,7 +6,7 @@ use service::Error;
 use tokio::task::JoinHandle;
 
 use super::{Worker, join};
-use crate::live::{self, LiveDone};
+use crate::live::{self, LiveDone, Settled};
 use crate::restore::{self, RestoreError};
 
 /// Blocks and latest results per write.
@@ -45,20 +45,28 @@ impl Worker {
         }
         let now = self.clock.now_ms();
         let writes = self.fold.take_unwritten(now, LIMIT);
-        if !writes.is_empty() {
-            let all = self.fold.sizes().2 == 0;
-            self.live_paced = all.then(Instant::now);
-            self.live = Some(tokio::spawn(live::write(self.cache.clone(), writes, now)));
+        let all = self.fold.sizes().2 == 0;
+        if writes.is_empty() {
+            if all {
+                self.durable.nothing_unwritten();
+            }
+            return;
         }
+        self.live_paced = all.then(Instant::now);
+        self.durable.write_begins(all);
+        self.live = Some(tokio::spawn(live::write(self.cache.clone(), writes, now)));
     }
 
-    pub(super) fn live_done(&mut self, done: LiveDone) {
-        if !done.settle(&mut self.fold, &self.metrics) {
+    pub(super) async fn live_done(&mut self, done: LiveDone) {
+        let settled = done.settle(&mut self.fold, &self.metrics);
+        if settled == Settled::Failed {
             self.live_not_before = Instant::now() + RETRY;
         }
+        self.durable.write_ended(settled == Settled::Complete);
+        self.commit_durable().await;
     }
 
-    /// The last write of a drain; bounded. What does not get there comes from PostgreSQL.
+    /// Writes all that Redis does not have; bounded. What does not get there is not committed and so read again.
     pub(super) async fn write_live_now(&mut self) {
         let work = async {
             self.late = false;
@@ -68,13 +76,13 @@ impl Worker {
                     break;
                 }
                 match join(&mut self.live).await {
-                    Ok(done) => self.live_done(done),
+                    Ok(done) => self.live_done(done).await,
                     Err(error) => tracing::error!(%error, "a live write panicked"),
                 }
             }
         };
         if tokio::time::timeout(LAST_WRITE, work).await.is_err() {
-            tracing::warn!("live state was not written completely before the end");
+            tracing::warn!("live state was not written completely before the last commit");
         }
     }
 
