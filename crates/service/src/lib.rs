@@ -19,6 +19,7 @@ mod process;
 mod serve;
 pub mod tamper;
 mod telemetry;
+mod timely;
 pub mod trace;
 
 pub use context::{Context, TaskEnd};

@@ -1,10 +1,10 @@
 //! An HTTP server that drains: headers under a deadline, bodies under a limit, open requests finished at shutdown.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::Router;
-use axum::body::Body;
 use axum::extract::{ConnectInfo, DefaultBodyLimit, MatchedPath, Request, State};
 use axum::http::header::CONNECTION;
 use axum::http::{HeaderValue, StatusCode, Version};
@@ -17,14 +17,20 @@ use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use prometheus::{HistogramOpts, HistogramVec, IntCounterVec, Opts};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tower_http::catch_panic::CatchPanicLayer;
 use tracing::Instrument;
 
+use crate::timely::timely;
 use crate::{Context, Error, Problem, trace};
 
 /// How long a client may take to send a request's head.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a client may take to send a request's body, from its head on.
+const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+/// Connections served at once; more wait to be accepted.
+const CONNECTIONS: usize = 10_000;
 /// Largest request body, in bytes; a route that needs more sets its own `DefaultBodyLimit`.
 const BODY_LIMIT: usize = 1 << 20;
 /// Once shutdown began, connections are still served this long, each answer saying that it is the last: a connection that is
@@ -47,13 +53,15 @@ pub async fn serve(ctx: Context, listener: TcpListener, router: Router) -> Resul
     server.http1().timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT);
     server.http2().timer(TokioTimer::new()).keep_alive_interval(Duration::from_secs(30));
     tracing::info!(address = %listener.local_addr()?, "listens");
-    let open = |stream: TcpStream, peer: SocketAddr| {
+    let room = Arc::new(Semaphore::new(CONNECTIONS));
+    let open = |stream: TcpStream, peer: SocketAddr, room: Option<OwnedSemaphorePermit>| {
         let service = TowerToHyperService::new(Connection { app: app.clone(), peer });
         let watched = graceful.watch(server.serve_connection_with_upgrades(io(stream), service).into_owned());
         tokio::spawn(async move {
             if let Err(error) = watched.await {
                 tracing::debug!(%error, "a connection ended early");
             }
+            drop(room);
         });
     };
     let closing = async {
@@ -64,10 +72,10 @@ pub async fn serve(ctx: Context, listener: TcpListener, router: Router) -> Resul
     loop {
         let accepted = tokio::select! {
             () = &mut closing => break,
-            accepted = listener.accept() => accepted,
+            accepted = accept(&listener, &room) => accepted,
         };
         match accepted {
-            Ok((stream, peer)) => open(stream, peer),
+            Ok((stream, peer, room)) => open(stream, peer, Some(room)),
             Err(error) => {
                 // Out of descriptors: accepting again at once would only spin.
                 tracing::warn!(%error, "a connection could not be accepted");
@@ -77,7 +85,7 @@ pub async fn serve(ctx: Context, listener: TcpListener, router: Router) -> Resul
     }
     // What the kernel has accepted for us already would be reset.
     while let Some(Ok((stream, peer))) = listener.accept().now_or_never() {
-        open(stream, peer);
+        open(stream, peer, None);
     }
     drop(listener);
     // Nor has a connection of the last moments brought its request yet.
@@ -86,6 +94,13 @@ pub async fn serve(ctx: Context, listener: TcpListener, router: Router) -> Resul
         tracing::warn!("connections were still open after {} s", DRAIN.as_secs());
     }
     Ok(())
+}
+
+/// The next connection, once there is room for one.
+async fn accept(listener: &TcpListener, room: &Arc<Semaphore>) -> Result<(TcpStream, SocketAddr, OwnedSemaphorePermit), Error> {
+    let room = Arc::clone(room).acquire_owned().await?;
+    let (stream, peer) = listener.accept().await?;
+    Ok((stream, peer, room))
 }
 
 fn io(stream: TcpStream) -> TokioIo<TcpStream> {
@@ -111,7 +126,7 @@ impl tower::Service<axum::http::Request<hyper::body::Incoming>> for Connection {
     }
 
     fn call(&mut self, request: axum::http::Request<hyper::body::Incoming>) -> Self::Future {
-        let mut request = request.map(Body::new);
+        let mut request = request.map(|body| timely(body, BODY_TIMEOUT));
         request.extensions_mut().insert(ConnectInfo(self.peer));
         self.app.call(request)
     }

@@ -28,7 +28,7 @@ pub async fn ensure_workspace(store: &Store, name: &str, now: Millis) -> Result<
 }
 
 /// Makes the account with a membership, or gives the existing one this password; all its sessions
-/// end when the password changes. Returns its id.
+/// end when the password changes. Returns the digests of their tokens: copies of them are to go, too.
 pub async fn put_account(
     store: &Store,
     workspace: WorkspaceId,
@@ -37,7 +37,7 @@ pub async fn put_account(
     role: Role,
     hash: &str,
     now: Millis,
-) -> Result<UserId, StoreError> {
+) -> Result<Vec<Vec<u8>>, StoreError> {
     let mut tx = store.begin().await?;
     let id = sqlx::query_scalar!(
         r#"INSERT INTO users (id, email, name, password_hash, password_changed_at, created_at) VALUES ($1, $2, $3, $4, $5, $5)
@@ -51,7 +51,7 @@ pub async fn put_account(
     )
     .fetch_one(&mut *tx)
     .await?;
-    sqlx::query!("DELETE FROM sessions WHERE user_id = $1", id).execute(&mut *tx).await?;
+    let ended = sqlx::query_scalar!("DELETE FROM sessions WHERE user_id = $1 RETURNING token_sha256", id).fetch_all(&mut *tx).await?;
     sqlx::query!(
         "INSERT INTO memberships (workspace_id, user_id, role, created_at) VALUES ($1, $2, $3, $4) ON CONFLICT (workspace_id, user_id) DO NOTHING",
         workspace.0,
@@ -62,7 +62,7 @@ pub async fn put_account(
     .execute(&mut *tx)
     .await?;
     tx.commit().await?;
-    Ok(id.into())
+    Ok(ended)
 }
 
 /// The account of an address (lower case).

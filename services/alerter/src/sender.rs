@@ -4,6 +4,7 @@
 mod attempt;
 mod failures;
 mod pace;
+mod under_way;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -22,6 +23,7 @@ use crate::channels::{Channels, most_in_one, pace};
 use crate::metrics::Metrics;
 pub use failures::Failures;
 use pace::{Pace, Told};
+use under_way::UnderWay;
 
 /// Claimed at once: a storm should fit into a few messages.
 const CLAIM: i64 = 500;
@@ -63,7 +65,8 @@ impl Sender {
     /// Sends until shutdown; attempts under way are finished.
     pub async fn run(self) {
         let shutdown = self.ctx.shutdown().clone();
-        self.ctx.spawn("leases", self.clone().renew());
+        let under_way = UnderWay::default();
+        self.ctx.spawn("leases", self.clone().renew(under_way.clone()));
         let (done, mut free) = mpsc::channel::<Free>(64);
         let mut busy: HashMap<ChannelId, Option<Instant>> = HashMap::new();
         let mut paces: HashMap<ChannelId, Pace> = HashMap::new();
@@ -90,9 +93,11 @@ impl Sender {
             for (channel, deliveries) in by_channel(claimed) {
                 busy.insert(channel, None);
                 let (sender, done) = (self.clone(), done.clone());
+                let kept = under_way.begin(&deliveries);
                 self.ctx.job("delivery", async move {
                     let claimed = deliveries.len();
                     let until = sender.deliver(channel, deliveries).await;
+                    drop(kept);
                     // Closed only when the loop ended.
                     let _ = done.send(Free { channel, until, deliveries: claimed }).await;
                 });
@@ -119,8 +124,8 @@ impl Sender {
     }
 
     /// Keeps what is being sent: an attempt may take longer than a lease. Goes on while the last attempts
-    /// are drained.
-    async fn renew(self) {
+    /// are drained. What nobody works on any more, though its end was not recorded, is left to run out.
+    async fn renew(self, under_way: UnderWay) {
         let shutdown = self.ctx.shutdown().clone();
         loop {
             if shutdown.is_cancelled() {
@@ -131,14 +136,17 @@ impl Sender {
                     () = tokio::time::sleep(RENEW) => {}
                 }
             }
-            match self.store.renew_claims(self.owner, LEASE, self.clock.now_ms()).await {
-                Ok(0) if shutdown.is_cancelled() => return,
-                Ok(_) => {}
-                Err(error) => {
-                    tracing::warn!(%error, "claims of deliveries are not renewed");
-                    if shutdown.is_cancelled() {
-                        return;
-                    }
+            let deliveries = under_way.deliveries();
+            if deliveries.is_empty() {
+                if shutdown.is_cancelled() {
+                    return;
+                }
+                continue;
+            }
+            if let Err(error) = self.store.renew_claims(self.owner, &deliveries, LEASE, self.clock.now_ms()).await {
+                tracing::warn!(%error, "claims of deliveries are not renewed");
+                if shutdown.is_cancelled() {
+                    return;
                 }
             }
         }

@@ -49,6 +49,8 @@ pub enum Command {
     Take(Vec<Acquired>),
     /// No new checks; those under way still count for it.
     Pause(Shard),
+    /// Not handed over after all: what came due meanwhile is made up for.
+    Resume(Shard),
     Drop(Shard),
 }
 
@@ -80,6 +82,8 @@ struct Done {
 #[derive(Debug, Clone, Copy)]
 struct Held {
     epoch: u64,
+    /// Slots from here on are ours.
+    from: Millis,
     /// The table's when it was taken: what was queued later was opened under this epoch.
     generation: u32,
     /// On its way to another pinger: nothing new begins.
@@ -107,6 +111,8 @@ pub struct Engine {
     progress: Arc<Progress>,
     table: Table,
     timeline: Timeline,
+    /// What came due of paused shards.
+    set_aside: Vec<Due>,
     /// Of what is made up for, and of the first checks of new monitors.
     pace: Pace,
     first_pace: Pace,
@@ -136,6 +142,7 @@ impl Engine {
         let engine = Self {
             table: Table::new(tools.region.clone()),
             timeline: Timeline::default(),
+            set_aside: Vec::new(),
             pace: Pace::default(),
             first_pace: Pace::default(),
             admission: Admission::new(limits.concurrency, limits.host_concurrency, MOST_WAITING),
@@ -244,7 +251,8 @@ impl Engine {
         for due in queued.into_iter().filter(Due::made_up_for) {
             self.give_up(due.index, due.generation, due.slot, Cause::NotRun);
         }
-        for shard in (0..SHARDS).map(Shard).filter(|shard| self.holds(*shard)).collect::<Vec<_>>() {
+        self.set_aside.clear();
+        for shard in (0..SHARDS).map(Shard).filter(|shard| self.held_of(*shard).is_some()).collect::<Vec<_>>() {
             for index in self.table.of_shard(shard) {
                 self.queue_next(index, now);
             }
@@ -289,8 +297,10 @@ impl Engine {
         match command {
             Command::Take(taken) => {
                 let generation = self.table.generation();
-                for Acquired { shard, epoch, .. } in taken {
-                    self.hold(*shard, Some(Held { epoch: *epoch, generation, paused: false }));
+                for Acquired { shard, epoch, progress } in taken {
+                    let from = progress.map_or(now, |progress| progress + 1);
+                    self.forget_set_aside(*shard);
+                    self.hold(*shard, Some(Held { epoch: *epoch, from, generation, paused: false }));
                     self.progress.begin(*shard, *epoch);
                 }
                 self.take_over(taken, now);
@@ -299,8 +309,16 @@ impl Engine {
                 self.progress.pause(*shard);
                 self.hold(*shard, self.held_of(*shard).map(|held| Held { paused: true, ..held }));
             }
+            Command::Resume(shard) => {
+                self.progress.resume(*shard);
+                self.hold(*shard, self.held_of(*shard).map(|held| Held { paused: false, ..held }));
+                for due in self.set_aside.extract_if(.., |due| Table::shard_at(due.index) == *shard) {
+                    self.timeline.push(due);
+                }
+            }
             Command::Drop(shard) => {
                 self.hold(*shard, None);
+                self.forget_set_aside(*shard);
                 self.progress.end(*shard);
                 // What is queued for it is outdated, so that it does not run after a later take-over.
                 for index in self.table.of_shard(*shard) {
@@ -309,6 +327,10 @@ impl Engine {
             }
         }
         self.count();
+    }
+
+    fn forget_set_aside(&mut self, shard: Shard) {
+        self.set_aside.retain(|due| Table::shard_at(due.index) != shard);
     }
 
     fn hold(&mut self, shard: Shard, held: Option<Held>) {

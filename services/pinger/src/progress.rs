@@ -49,6 +49,15 @@ impl Progress {
         });
     }
 
+    /// The shard stays here after all.
+    pub fn resume(&self, shard: Shard) {
+        self.with(|tracks| {
+            if let Some(Some(track)) = tracks.get_mut(usize::from(shard.0)) {
+                track.paused = false;
+            }
+        });
+    }
+
     /// A shard was given up.
     pub fn end(&self, shard: Shard) {
         self.with(|tracks| {

@@ -114,8 +114,8 @@ impl Shards {
         for (shard, renewal) in self.leases.renew(&leased).await? {
             if renewal == Renewal::Lost {
                 tracing::warn!(%shard, "another pinger took this shard over");
-                self.leaving.remove(&shard);
-                if self.held.remove(&shard).is_some() {
+                let left = self.leaving.remove(&shard).is_some();
+                if self.held.remove(&shard).is_some() || left {
                     self.tell(Command::Drop(shard)).await;
                 }
             }
@@ -219,6 +219,11 @@ impl Shards {
             tracing::warn!(%error, shards = self.held.len(), "Redis is away; going on with the shards held");
             Instant::now()
         });
+        // Nobody can take these over now.
+        for (shard, (epoch, _)) in std::mem::take(&mut self.leaving) {
+            self.held.insert(shard, epoch);
+            self.tell(Command::Resume(shard)).await;
+        }
         if !self.met && !self.alone && since.elapsed() >= ALONE_AFTER {
             tracing::warn!("no Redis since the start; taking all shards");
             self.alone = true;

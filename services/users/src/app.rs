@@ -35,6 +35,13 @@ impl App {
     pub(crate) fn now(&self) -> Millis {
         self.clock.now_ms()
     }
+
+    /// A session ended: gateways are not to go on with their copy.
+    pub(crate) async fn drop_session_copy(&self, digest: &[u8]) {
+        if let Err(error) = self.cache.drop_session(&hex::encode(digest)).await {
+            tracing::warn!(%error, "the copy of an ended session lives on in Redis until its time is up");
+        }
+    }
 }
 
 impl Deref for App {

@@ -43,7 +43,10 @@ pub(crate) async fn run(app: &App, settings: &Settings) -> Result<(), BootstrapE
         // A password that changed in the environment changes here too, and ends all sessions.
         if !same {
             let hash = app.passwords.hash(password.expose_secret().into()).await?;
-            accounts::put_account(&app.store, workspace.id, email, "Administrator", Role::Admin, &hash, app.now()).await?;
+            let ended = accounts::put_account(&app.store, workspace.id, email, "Administrator", Role::Admin, &hash, app.now()).await?;
+            for digest in ended {
+                app.drop_session_copy(&digest).await;
+            }
             tracing::info!(email, "the administrator's account is in place");
         }
     }

@@ -103,12 +103,18 @@ impl Store {
         Ok(ours)
     }
 
-    /// Keeps the claims of `owner` for another `lease`. Returns how many there are.
-    pub async fn renew_claims(&self, owner: Uuid, lease: Duration, now: Millis) -> Result<u64, StoreError> {
+    /// Keeps `owner`'s claims of these deliveries for another `lease`, unless it has run out. Returns how many were kept.
+    pub async fn renew_claims(&self, owner: Uuid, deliveries: &[Uuid], lease: Duration, now: Millis) -> Result<u64, StoreError> {
         let lease_until = from_millis(now.saturating_add(i64::try_from(lease.as_millis()).unwrap_or(i64::MAX)));
-        let renewed = sqlx::query!("UPDATE deliveries SET lease_until = $2 WHERE owner = $1 AND state = 'sending'", owner, lease_until)
-            .execute(self.pool())
-            .await?;
+        let renewed = sqlx::query!(
+            "UPDATE deliveries SET lease_until = $3 WHERE id = ANY($2) AND owner = $1 AND state = 'sending' AND lease_until >= $4",
+            owner,
+            deliveries,
+            lease_until,
+            from_millis(now),
+        )
+        .execute(self.pool())
+        .await?;
         Ok(renewed.rows_affected())
     }
 

@@ -144,3 +144,25 @@ async fn an_outage_is_not_told_while_the_one_before_is_on_its_way() {
     store.settle_deliveries(Uuid::from_u128(1), &ends, BEGIN).await.expect("settled");
     assert_eq!(kinds(&claim(store, 2).await), [(1, "opened".to_owned())]);
 }
+
+#[tokio::test]
+async fn a_claim_that_nobody_works_on_runs_out_though_its_owner_lives() {
+    let stack = Stack::new();
+    let store = &stack.database().await.store;
+    let mut told = Told::default();
+    told.outage(1, 0, BEGIN, None);
+    told.outage(2, 0, BEGIN, None);
+    told.commit(store).await;
+    let owner = Uuid::from_u128(1);
+    let begin = BEGIN + 60 * MINUTE;
+    let claimed = claim(store, 1).await;
+    let (kept, left) = (claimed[0].id, claimed[1].id);
+    for seconds in [4, 8, 12] {
+        let renewed = store.renew_claims(owner, &[kept], LEASE, begin + seconds * 1000).await.expect("renewed");
+        assert_eq!(renewed, 1);
+    }
+    let again = store.claim_deliveries(owner, &[], 10, LEASE, begin + 16_000).await.expect("claimed");
+    assert_eq!(again.iter().map(|one| (one.id, one.doubtful)).collect::<Vec<_>>(), [(left, true)]);
+    // What ran out is another's to take.
+    assert_eq!(store.renew_claims(owner, &[kept], LEASE, begin + 60_000).await.expect("asked"), 0);
+}

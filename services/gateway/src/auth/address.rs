@@ -1,16 +1,26 @@
 //! Where a request comes from, as far as it can be trusted.
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::extract::ConnectInfo;
 use http::Extensions;
 use http::HeaderMap;
+
+/// Whether the warning below was given.
+static TOLD: AtomicBool = AtomicBool::new(false);
 
 /// The client's address. `proxies` is how many of our own proxies stand before us (`TRUSTED_PROXIES`):
 /// each appends the address it saw to `X-Forwarded-For`, so only that many entries from the right are true.
 pub(crate) fn client_address(extensions: &Extensions, headers: &HeaderMap, proxies: usize) -> Option<IpAddr> {
     let peer = extensions.get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip().to_canonical());
     if proxies == 0 {
+        if headers.contains_key("x-forwarded-for") && !TOLD.swap(true, Ordering::Relaxed) {
+            // Everybody behind the proxy would share one limit on wrong passwords.
+            tracing::warn!(
+                "a request came with X-Forwarded-For and TRUSTED_PROXIES is 0: if a proxy stands before the gateway, set it to how many do"
+            );
+        }
         return peer;
     }
     let values = headers.get_all("x-forwarded-for").iter().filter_map(|value| value.to_str().ok());

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
-use model::{MonitorId, WorkspaceId};
+use model::{MonitorId, UserId, WorkspaceId};
 use prometheus::{IntCounter, IntGauge};
 use serde::Serialize;
 use tokio::sync::{Notify, broadcast};
@@ -16,6 +16,8 @@ use crate::api::ConfigEvent;
 const BACKLOG: usize = 256;
 /// Readers of one process.
 const MAX_READERS: i64 = 5_000;
+/// Of them, of one person: nobody takes the places of all others.
+const MAX_PER_PERSON: usize = 100;
 
 /// One event, serialised once for all its readers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +30,7 @@ pub(crate) struct Told {
 /// The readers of each workspace.
 pub(crate) struct Hub {
     rooms: Mutex<HashMap<WorkspaceId, broadcast::Sender<Arc<Told>>>>,
+    people: Arc<Mutex<HashMap<UserId, usize>>>,
     next: AtomicU64,
     reconnected: Notify,
     readers: IntGauge,
@@ -37,6 +40,8 @@ pub(crate) struct Hub {
 /// One reader's place; gives it up when dropped.
 pub(crate) struct Seat {
     events: broadcast::Receiver<Arc<Told>>,
+    person: UserId,
+    people: Arc<Mutex<HashMap<UserId, usize>>>,
     readers: IntGauge,
     lagged: IntCounter,
 }
@@ -48,18 +53,29 @@ impl Hub {
         let lagged = IntCounter::new("upmesh_gateway_stream_resyncs_total", "Live streams that were too slow and had to begin anew.")?;
         metrics.register(Box::new(readers.clone()))?;
         metrics.register(Box::new(lagged.clone()))?;
-        Ok(Self { rooms: Mutex::default(), next: AtomicU64::new(first_id), reconnected: Notify::new(), readers, lagged })
+        Ok(Self {
+            rooms: Mutex::default(),
+            people: Arc::default(),
+            next: AtomicU64::new(first_id),
+            reconnected: Notify::new(),
+            readers,
+            lagged,
+        })
     }
 
     /// A place for a reader, if there is one left.
-    pub(crate) fn join(&self, workspace: WorkspaceId) -> Option<Seat> {
-        if self.readers.get() >= MAX_READERS {
+    pub(crate) fn join(&self, workspace: WorkspaceId, person: UserId) -> Option<Seat> {
+        let mut people = self.people.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.readers.get() >= MAX_READERS || people.get(&person).is_some_and(|seats| *seats >= MAX_PER_PERSON) {
             return None;
         }
+        *people.entry(person).or_default() += 1;
+        drop(people);
         self.readers.inc();
         let mut rooms = self.rooms();
         let room = rooms.entry(workspace).or_insert_with(|| broadcast::Sender::new(BACKLOG));
-        Some(Seat { events: room.subscribe(), readers: self.readers.clone(), lagged: self.lagged.clone() })
+        let (events, people) = (room.subscribe(), Arc::clone(&self.people));
+        Some(Seat { events, person, people, readers: self.readers.clone(), lagged: self.lagged.clone() })
     }
 
     pub(crate) fn readers(&self) -> u32 {
@@ -134,6 +150,13 @@ impl Seat {
 impl Drop for Seat {
     fn drop(&mut self) {
         self.readers.dec();
+        let mut people = self.people.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(seats) = people.get_mut(&self.person) {
+            *seats -= 1;
+            if *seats == 0 {
+                people.remove(&self.person);
+            }
+        }
     }
 }
 
@@ -147,10 +170,25 @@ mod tests {
         Uuid::from_u128(n).into()
     }
 
+    fn person(n: u128) -> UserId {
+        Uuid::from_u128(n).into()
+    }
+
+    #[test]
+    fn nobody_takes_the_places_of_all_others() {
+        let hub = Hub::new(&prometheus::Registry::new(), 1).expect("a hub");
+        let mut seats: Vec<_> = (0..MAX_PER_PERSON).map(|_| hub.join(workspace(1), person(1)).expect("a seat")).collect();
+        assert!(hub.join(workspace(1), person(1)).is_none());
+        assert!(hub.join(workspace(1), person(2)).is_some());
+        seats.pop();
+        assert!(hub.join(workspace(1), person(1)).is_some());
+    }
+
     #[tokio::test]
     async fn readers_hear_their_own_workspace_and_the_slow_are_told() {
         let hub = Hub::new(&prometheus::Registry::new(), 10).expect("a hub");
-        let (mut ours, mut theirs) = (hub.join(workspace(1)).expect("a seat"), hub.join(workspace(2)).expect("a seat"));
+        let (mut ours, mut theirs) =
+            (hub.join(workspace(1), person(1)).expect("a seat"), hub.join(workspace(2), person(2)).expect("a seat"));
         hub.configured(workspace(1), Uuid::from_u128(7).into(), 3, false);
         hub.configured(workspace(2), Uuid::from_u128(8).into(), 4, true);
         let told = ours.next().await.expect("an event");

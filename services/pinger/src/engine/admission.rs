@@ -83,7 +83,12 @@ impl Admission {
         self.running = self.running.saturating_sub(1);
         let Some(known) = self.hosts.get_mut(&host) else { return };
         known.running = known.running.saturating_sub(1);
-        // The host's next one joins the common queue: its turn for the host has come.
+        self.promote(host);
+    }
+
+    /// A host's next one joins the common queue if its turn for the host has come.
+    fn promote(&mut self, host: u64) {
+        let Some(known) = self.hosts.get_mut(&host) else { return };
         if known.running < self.most_per_host
             && let Some(next) = known.queue.pop_front()
         {
@@ -96,25 +101,28 @@ impl Admission {
 
     /// The next one that may run now; it is counted as running. Too late ones come out, too, as `Err`.
     pub(crate) fn next(&mut self, now: Millis) -> Option<Result<Waiting, Waiting>> {
-        let front = *self.queue.front()?;
-        if front.until < now {
+        while let Some(front) = self.queue.front().copied() {
+            let late = front.until < now;
+            if !late && self.running >= self.most {
+                return None;
+            }
             self.queue.pop_front();
-            self.waiting -= 1;
-            return Some(Err(front));
+            if late {
+                self.waiting -= 1;
+                // It does not run, so no end of it brings the host's next one.
+                self.promote(front.host);
+                return Some(Err(front));
+            }
+            let host = self.hosts.entry(front.host).or_default();
+            if host.running < self.most_per_host {
+                host.running += 1;
+                self.running += 1;
+                self.waiting -= 1;
+                return Some(Ok(front));
+            }
+            host.queue.push_back(front);
         }
-        if self.running >= self.most {
-            return None;
-        }
-        self.queue.pop_front();
-        let host = self.hosts.entry(front.host).or_default();
-        if host.running >= self.most_per_host {
-            host.queue.push_front(front);
-            return self.next(now);
-        }
-        host.running += 1;
-        self.running += 1;
-        self.waiting -= 1;
-        Some(Ok(front))
+        None
     }
 
     /// Those that waited too long for their host.
@@ -151,6 +159,37 @@ mod tests {
         assert_eq!(admission.next(5), Some(Ok(slot(3, 7))));
         assert_eq!(admission.next(5), None);
         assert_eq!((admission.running(), admission.waiting()), (3, 1));
+    }
+
+    #[test]
+    fn a_slot_that_expires_before_its_turn_passes_it_on() {
+        let mut admission = Admission::new(2, 1, 10);
+        assert_eq!(admission.admit(slot(1, 7)), Admitted::Run);
+        assert_eq!(admission.admit(slot(2, 7)), Admitted::Wait);
+        assert_eq!(admission.admit(slot(500, 7)), Admitted::Wait);
+        assert_eq!(admission.admit(slot(3, 8)), Admitted::Run);
+        admission.release(7);
+        assert_eq!(admission.next(550), Some(Err(slot(2, 7))));
+        assert_eq!(admission.next(550), Some(Ok(slot(500, 7))));
+        assert_eq!((admission.running(), admission.waiting()), (2, 0));
+    }
+
+    #[test]
+    fn what_a_full_host_sends_back_keeps_its_order() {
+        let mut admission = Admission::new(3, 2, 10);
+        for n in 1..=3 {
+            assert_eq!(admission.admit(slot(n, 100 + u64::try_from(n).expect("small"))), Admitted::Run);
+        }
+        for n in 4..=7 {
+            assert_eq!(admission.admit(slot(n, 7)), Admitted::Wait);
+        }
+        (101..=103).for_each(|host| admission.release(host));
+        assert_eq!([4, 5].map(|n| Some(Ok(slot(n, 7)))), [admission.next(8), admission.next(8)]);
+        assert_eq!(admission.next(8), None);
+        admission.release(7);
+        assert_eq!(admission.next(8), Some(Ok(slot(6, 7))));
+        admission.release(7);
+        assert_eq!(admission.next(8), Some(Ok(slot(7, 7))));
     }
 
     #[test]

@@ -32,8 +32,13 @@ impl Engine {
                 continue;
             };
             let (shard, schedule) = (entry.shard, entry.schedule);
-            if !self.holds(shard) {
-                continue;
+            match self.held_of(shard) {
+                None => continue,
+                Some(held) if held.paused => {
+                    self.set_aside.push(due);
+                    continue;
+                }
+                Some(_) => {}
             }
             if !made_up_for {
                 self.tools.metrics.due.inc();

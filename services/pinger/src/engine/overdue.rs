@@ -56,13 +56,14 @@ impl Engine {
     pub(super) fn schedule_new(&mut self, index: u32, now: Millis) {
         let Some(entry) = self.table.get(index) else { return };
         let since = entry.since;
-        if !self.holds(entry.shard) {
-            return;
-        }
-        if now - since < YOUNG_MS {
+        let Some(held) = self.held_of(entry.shard) else { return };
+        if held.paused {
+            self.queue_next(index, now);
+        } else if now - since < YOUNG_MS {
             self.catch_up(index, since, now, Urgency::WaitedFor);
         } else {
-            self.queue_next(index, now);
+            // Heard of late: what was due by it since then was not run, as far as it was ours.
+            self.catch_up(index, since.max(held.from), now, Urgency::Paced);
         }
     }
 

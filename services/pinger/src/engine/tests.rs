@@ -390,3 +390,52 @@ async fn a_monitor_heard_of_late_has_a_record_of_each_slot_since_it_was_made() {
     assert_eq!(found, expected);
     simulation.end().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_schedule_heard_of_very_late_has_a_record_of_each_slot_since_the_shard_is_ours() {
+    let mut simulation = Simulation::new(old(1, 20_000));
+    simulation.take_all(None).await;
+    let taken = simulation.wall.now_ms();
+    simulation.pass(300_000).await;
+    // Made long before the shard was ours, and heard of only now.
+    simulation.changes.send(Change::Upserted(monitor(0, 10_000, BEGIN - 600_000, 2))).expect("the engine runs");
+    let now = simulation.wall.now_ms();
+    let results = simulation.pass(9_000).await;
+    let found: Vec<Slot> = results.iter().map(|result| result.slot).filter(|slot| *slot <= now).collect();
+    let schedule = Schedule::new(MonitorId(Uuid::from_u128(0)), &region(), 10_000);
+    for slot in schedule.slots(taken, now) {
+        assert!(found.contains(&slot), "a slot has no record");
+    }
+    assert!(found.iter().all(|slot| *slot >= taken), "what others ran before is theirs");
+    simulation.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shard_that_is_not_handed_over_after_all_goes_on_without_a_hole() {
+    let mut simulation = Simulation::new(old(200, 5_000));
+    simulation.take_all(Some(BEGIN)).await;
+    let mut results = simulation.pass(20_000).await;
+    for shard in (0..SHARDS).map(Shard) {
+        simulation.commands.send(Command::Pause(shard)).await.expect("the engine runs");
+    }
+    let paused = simulation.pass(7_000).await;
+    assert!(paused.len() < 5, "{} checks", paused.len());
+    simulation.changes.send(Change::Upserted(monitor(1_000, 5_000, simulation.wall.now_ms(), 1))).expect("the engine runs");
+    results.extend(paused);
+    results.extend(simulation.pass(500).await);
+    for shard in (0..SHARDS).map(Shard) {
+        simulation.commands.send(Command::Resume(shard)).await.expect("the engine runs");
+    }
+    results.extend(simulation.pass(20_000).await);
+    let found = per_monitor(&results.iter().collect::<Vec<_>>());
+    for monitor in old(200, 5_000) {
+        let expected: Vec<Slot> = Schedule::new(monitor.id, &region(), 5_000).slots(BEGIN + 1, BEGIN + 47_000).collect();
+        let mut slots = found.get(&monitor.id).cloned().unwrap_or_default();
+        slots.retain(|slot| *slot < BEGIN + 47_000);
+        slots.sort_unstable();
+        assert_eq!(slots, expected);
+    }
+    assert!(found.get(&MonitorId(Uuid::from_u128(1_000))).is_some_and(|slots| slots.len() >= 3), "what came meanwhile is checked, too");
+    assert!(simulation.progress.advanced().iter().all(|(.., until)| *until >= BEGIN + 46_000));
+    simulation.end().await;
+}

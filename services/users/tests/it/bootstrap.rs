@@ -1,5 +1,6 @@
 //! What the environment asks for is in place at every start, and only that.
 
+use cache::redis;
 use directory::wire::ChannelSettings;
 use secrecy::ExposeSecret;
 use testkit::{Stack, eventually};
@@ -49,9 +50,17 @@ async fn a_new_administrators_password_ends_all_sessions() {
     let same = Replica::start(&stack, &[]).await;
     assert!(same.client.resolve_session(old.token.clone()).await.is_ok(), "a restart ends nothing");
     drop(same);
+    let sessions = || async {
+        let keys = stack.cache().await.query::<Vec<String>>(redis::cmd("KEYS").arg(format!("{}:session:*", stack.redis_prefix))).await;
+        keys.expect("keys")
+    };
+    let copies = sessions().await;
+    assert!(!copies.is_empty(), "what the gateways read");
     let changed = Replica::start(&stack, &[("ADMIN_PASSWORD", "another long enough one")]).await;
     // Its start waited for a login with the new password, so the account is changed.
     assert_eq!(refused(changed.client.resolve_session(old.token).await).status, 401);
+    let left: Vec<String> = sessions().await.into_iter().filter(|copy| copies.contains(copy)).collect();
+    assert!(left.is_empty(), "nor are its copies accepted: {left:?}");
     assert_eq!(refused(changed.client.login(EMAIL, PASSWORD.into(), "192.0.2.1").await).status, 401);
 }
 

@@ -13,8 +13,6 @@ use crate::routes::input::Body;
 pub(crate) async fn handle(State(app): State<App>, Body(request): Body<TokenRequest>) -> Result<StatusCode, RouteError> {
     let token = Token::from(request.token);
     sessions::delete(&app.store, &token.digest()).await?;
-    if let Err(error) = app.cache.drop_session(&hex::encode(token.digest())).await {
-        tracing::warn!(%error, "the copy of an ended session lives on in Redis until its time is up");
-    }
+    app.drop_session_copy(&token.digest()).await;
     Ok(StatusCode::NO_CONTENT)
 }
