@@ -128,6 +128,11 @@ impl FakeSlack {
         lock(&self.state).messages.clone()
     }
 
+    /// Changes what it remembers: for the proof that whoever compares would notice.
+    pub fn edit_posts(&self, edit: impl FnOnce(&mut Vec<SlackPost>)) {
+        edit(&mut lock(&self.state).posts);
+    }
+
     /// How often the channel was read back.
     pub fn reads(&self) -> usize {
         lock(&self.state).reads

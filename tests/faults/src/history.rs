@@ -55,7 +55,7 @@ pub async fn stored(pool: &PgPool, row: &mut Row) -> Told {
 pub async fn live_differs(mesh: &Mesh, pool: &PgPool, told: &Told, moving: bool) -> Vec<String> {
     let client = redis::Client::open(mesh.stack.redis_url.as_str()).expect("a Redis URL");
     let mut connection = client.get_multiplexed_async_connection().await.expect("Redis");
-    let prefix = &mesh.stack.redis_prefix;
+    let prefix = live_prefix(mesh, &mut connection).await;
     let mut differs = Vec::new();
     let mut newest: BTreeMap<Uuid, (Slot, Outcome)> = BTreeMap::new();
     for ((monitor, slot), (outcome, _)) in told {
@@ -85,6 +85,14 @@ pub async fn live_differs(mesh: &Mesh, pool: &PgPool, told: &Told, moving: bool)
         }
     }
     differs
+}
+
+/// Of the keys of live state in the generation that is shown.
+pub async fn live_prefix(mesh: &Mesh, connection: &mut redis::aio::MultiplexedConnection) -> String {
+    let prefix = &mesh.stack.redis_prefix;
+    let shown: Option<String> =
+        redis::cmd("GET").arg(format!("{prefix}:live-generation")).query_async(connection).await.expect("the generation");
+    shown.filter(|shown| !shown.is_empty()).map_or_else(|| prefix.clone(), |shown| format!("{prefix}:{shown}"))
 }
 
 /// Which of two results of one slot stands, as the promise puts it: a verdict over what is none, the worse

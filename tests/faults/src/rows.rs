@@ -7,3 +7,5 @@ pub mod outage;
 pub mod poison;
 pub mod processing;
 pub mod storm;
+pub mod telling;
+pub mod transport;

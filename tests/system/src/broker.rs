@@ -18,13 +18,26 @@ pub struct Broker {
 impl Broker {
     /// Formats a log in `directory` and starts the node.
     pub async fn start(directory: &Path) -> Self {
+        Self::start_with(directory, None).await
+    }
+
+    /// The same with a second listener on `port`, whose clients are sent to `advertised`: something in front of it.
+    pub async fn start_behind(directory: &Path, port: u16, advertised: u16) -> Self {
+        Self::start_with(directory, Some((port, advertised))).await
+    }
+
+    async fn start_with(directory: &Path, behind: Option<(u16, u16)>) -> Self {
         let directory = directory.join("kafka");
         std::fs::create_dir_all(&directory).expect("a directory");
         let (port, controller) = (free_port(), free_port());
+        let (listens, advertises) = behind.map_or_else(Default::default, |(port, advertised)| {
+            (format!(",BEHIND://127.0.0.1:{port}"), format!(",BEHIND://127.0.0.1:{advertised}"))
+        });
         let properties = format!(
             "process.roles=broker,controller\nnode.id=1\ncontroller.quorum.bootstrap.servers=127.0.0.1:{controller}\n\
-             listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}\n\
-             advertised.listeners=PLAINTEXT://127.0.0.1:{port}\ncontroller.listener.names=CONTROLLER\n\
+             listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}{listens}\n\
+             advertised.listeners=PLAINTEXT://127.0.0.1:{port}{advertises}\n\
+             listener.security.protocol.map=PLAINTEXT:PLAINTEXT,BEHIND:PLAINTEXT,CONTROLLER:PLAINTEXT\ncontroller.listener.names=CONTROLLER\n\
              inter.broker.listener.name=PLAINTEXT\nlog.dirs={}\noffsets.topic.replication.factor=1\noffsets.topic.num.partitions=4\n\
              transaction.state.log.replication.factor=1\ntransaction.state.log.min.isr=1\ngroup.initial.rebalance.delay.ms=0\n\
              auto.create.topics.enable=false\nlog.message.timestamp.type=LogAppendTime\n",

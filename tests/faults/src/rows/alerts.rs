@@ -2,11 +2,15 @@
 //! One mesh of users and alerter; results are written to the log as a pinger would; a Slack webhook, a
 //! Slack bot and a signed webhook are told of every transition at once.
 
-mod check;
+pub mod check;
 pub mod copies;
+mod outages;
+mod proof;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
+
+pub use outages::outages;
 
 use directory::{Client, ClientConfig};
 use model::Outcome::{Down, Up};
@@ -63,12 +67,16 @@ pub(super) struct Alerts {
     pub stories: Vec<Story>,
     pub poisons: Vec<Vec<u8>>,
     pub deaths: Vec<Instant>,
+    /// From when to when answers of the channels may have been lost on their way.
+    pub mute: Vec<(Instant, Instant)>,
     seed: Seed,
     places: BTreeMap<String, u64>,
     killed: u64,
     trials: u64,
     unasked: Vec<String>,
     proxy: Option<Proxy>,
+    /// In front of the channels, where there is trouble with them.
+    ways: Vec<Proxy>,
 }
 
 /// Runs trials until `until` or `most`, and gives a row per channel.
@@ -87,7 +95,7 @@ pub async fn run(seed: &Seed, until: Instant, most: u64) -> Vec<Row> {
             "each alert under one webhook-id; a repeat only where the answer was lost, and it says so",
         ),
     ];
-    let mut alerts = Alerts::start(seed.branch("alerts"), None).await;
+    let mut alerts = Alerts::start(seed.branch("alerts"), None, false).await;
     while alerts.trials < most && Instant::now() < until {
         for _ in 0..BATCH.min(most - alerts.trials) {
             alerts.trial().await;
@@ -127,7 +135,7 @@ pub async fn cuts(seed: &Seed, until: Instant, most: u64) -> Vec<Row> {
         "alerter: connection cut during COMMIT (lost, done but unanswered, blind)",
         "no alert is missed on any channel; none twice",
     );
-    let mut alerts = Alerts::start(seed.branch("alert cuts"), Some(Proxy::to_postgres().await)).await;
+    let mut alerts = Alerts::start(seed.branch("alert cuts"), Some(Proxy::to_postgres().await), false).await;
     let mut parts = ["webhook", "bot", "signed"].map(|_| Row::new("14a", "", ""));
     while alerts.trials < most && Instant::now() < until && row.violations.len() < 20 {
         Victim::of(Service::Alerter).start(&mut alerts.mesh, None);
@@ -165,21 +173,31 @@ pub async fn cuts(seed: &Seed, until: Instant, most: u64) -> Vec<Row> {
 }
 
 impl Alerts {
-    async fn start(seed: Seed, proxy: Option<Proxy>) -> Self {
+    /// `proxy` in front of PostgreSQL; `ways`: one in front of each channel.
+    async fn start(seed: Seed, proxy: Option<Proxy>, ways: bool) -> Self {
         let hooks = [FakeSlack::start().await, FakeSlack::start().await, FakeSlack::start().await];
+        let mut urls = [hooks[0].webhook_url(), hooks[1].api_url(), hooks[2].sink_url()];
+        let mut proxies = Vec::new();
+        if ways {
+            for (hook, url) in hooks.iter().zip(&mut urls) {
+                let way = Proxy::start(hook.address).await;
+                *url = url.replace(&format!(":{}/", hook.address.port()), &format!(":{}/", way.port));
+                proxies.push(way);
+            }
+        }
+        let [webhook, api, sink] = urls;
         let set = |name: &str, value: &str| (name.to_owned(), value.to_owned());
         let settings = vec![
-            set("SLACK_API_URL", &hooks[1].api_url()),
+            set("SLACK_API_URL", &api),
             set("SLACK_BOT_TOKEN", "xoxb-test"),
             set("SLACK_CHANNEL", "C0FAKE"),
-            set("WEBHOOK_URL", &hooks[2].sink_url()),
+            set("WEBHOOK_URL", &sink),
             set("WEBHOOK_SECRET", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"),
             set("RUST_LOG", "warn"),
         ];
         let database_port = proxy.as_ref().map(|proxy| proxy.port);
         let services = vec![Service::Users, Service::Alerter];
-        let mut mesh =
-            Mesh::start(Plan { slack: Some(hooks[0].webhook_url()), settings, services, database_port, ..Plan::default() }).await;
+        let mut mesh = Mesh::start(Plan { slack: Some(webhook), settings, services, database_port, ..Plan::default() }).await;
         let writer = Writer::new(&mesh.kafka, &mesh.stack.topics().results);
         let client = Client::new(&ClientConfig::new(&format!("http://{}", mesh.users), testkit::INTERNAL_KEY.into())).expect("a client");
         let workspace: uuid::Uuid = sqlx::query_scalar("SELECT id FROM workspaces LIMIT 1")
@@ -199,12 +217,14 @@ impl Alerts {
             stories: Vec::new(),
             poisons: Vec::new(),
             deaths: Vec::new(),
+            mute: Vec::new(),
             seed,
             places: BTreeMap::new(),
             killed: 0,
             trials: 0,
             unasked: Vec::new(),
             proxy,
+            ways: proxies,
         }
     }
 
@@ -336,7 +356,7 @@ impl Alerts {
         self.expire().await;
         let victim = Victim::of(Service::Alerter);
         victim.start(&mut self.mesh, None);
-        let quiet = self.quiet(Duration::from_secs(120)).await;
+        let quiet = check::quiet(&self.mesh, Duration::from_secs(120)).await;
         for row in rows {
             row.require(quiet.is_ok(), || format!("not quiet after 120 s: {}", quiet.as_ref().err().cloned().unwrap_or_default()));
         }

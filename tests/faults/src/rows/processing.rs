@@ -15,6 +15,11 @@ use crate::row::Row;
 use crate::seed::Seed;
 use crate::victim::{Death, Victim};
 
+mod proof;
+mod replay;
+
+pub use replay::replay;
+
 const POINTS: [&str; 11] = [
     "processor::folded",
     "processor::before_live",
@@ -281,6 +286,14 @@ impl Processing {
             }
             tokio::time::sleep(Duration::from_millis(300)).await;
         }
+        self.compare(row, ends.iter().sum()).await;
+        self.mesh.kill9(Service::Processor, 0);
+        victim.bury(&self.mesh).await;
+    }
+
+    /// What is told against the truth.
+    async fn compare(&self, row: &mut Row, records: i64) {
+        let topic = self.mesh.stack.topics().results;
         let pool = self.mesh.stack.database().await.store.pool().clone();
         let told = stored(&pool, row).await;
         let lacking = self.truth.iter().filter(|(place, _)| !told.contains_key(place)).count();
@@ -291,7 +304,7 @@ impl Processing {
         });
         let mut differs = live_differs(&self.mesh, &pool, &told, false).await;
         let begin = Instant::now();
-        while !differs.is_empty() && begin.elapsed() < Duration::from_secs(10) {
+        while !differs.is_empty() && self.mesh.runs(Service::Processor, 0) && begin.elapsed() < Duration::from_secs(10) {
             tokio::time::sleep(Duration::from_millis(300)).await;
             differs = live_differs(&self.mesh, &pool, &told, false).await;
         }
@@ -299,8 +312,6 @@ impl Processing {
         let letters = read_all(&self.mesh.kafka, &events::Topics::dead_letter(&topic)).await;
         let letters: BTreeSet<Vec<u8>> = letters.iter().map(|message| message.value.as_deref().unwrap_or_default().to_vec()).collect();
         row.require(letters == self.poisons, || format!("{} dead letters of {} poison records", letters.len(), self.poisons.len()));
-        row.compared = format!("{} records, {} slots, {} dead letters", ends.iter().sum::<i64>(), told.len(), letters.len());
-        self.mesh.kill9(Service::Processor, 0);
-        victim.bury(&self.mesh).await;
+        row.compared = format!("{records} records, {} slots, {} dead letters", told.len(), letters.len());
     }
 }
