@@ -205,17 +205,18 @@ async fn fold_what_is_over(tx: &mut Transaction<'_, Postgres>, now: Millis) -> R
 /// channel) are told by the monitor's next message: how many, and how long in all. Returns how many were folded.
 async fn fold_earlier_incidents(tx: &mut Transaction<'_, Postgres>, now: Millis) -> Result<i64, StoreError> {
     let folded = sqlx::query_scalar!(
-        r#"WITH whole AS (
-               SELECT d.id, i.monitor_id, d.channel_id FROM deliveries d
+        r#"WITH together AS (
+               SELECT i.monitor_id, d.channel_id FROM deliveries d
                JOIN alerts a ON a.id = d.alert_id JOIN incidents i ON i.id = a.incident_id
-               WHERE d.kind = 'resolved' AND d.state = 'pending' AND d.tells_opening AND NOT d.doubtful
-                 AND d.held_partition IS NULL AND i.note IS NULL),
+               WHERE d.state = 'pending' AND d.held_partition IS NULL AND (d.kind = 'opened' OR (d.kind = 'resolved' AND d.tells_opening))
+               GROUP BY i.monitor_id, d.channel_id
+               HAVING count(*) > 1 AND bool_or(d.kind = 'resolved' AND NOT d.doubtful AND i.note IS NULL)),
            waiting AS (
                SELECT d.id, d.kind, d.tells_opening, d.doubtful, d.earlier_times, d.earlier_ms, d.channel_id, i.monitor_id, i.opened_at,
                    i.note, (extract(epoch FROM i.resolved_at - i.opened_at) * 1000)::bigint AS ms
                FROM deliveries d JOIN alerts a ON a.id = d.alert_id JOIN incidents i ON i.id = a.incident_id
                WHERE d.state = 'pending' AND d.held_partition IS NULL AND (d.kind = 'opened' OR (d.kind = 'resolved' AND d.tells_opening))
-                 AND EXISTS (SELECT 1 FROM whole WHERE whole.monitor_id = i.monitor_id AND whole.channel_id = d.channel_id AND whole.id <> d.id)
+                 AND EXISTS (SELECT 1 FROM together WHERE together.monitor_id = i.monitor_id AND together.channel_id = d.channel_id)
                ORDER BY i.monitor_id, d.channel_id LIMIT $2 FOR UPDATE OF d SKIP LOCKED),
            ranked AS (
                SELECT *, first_value(id) OVER (PARTITION BY monitor_id, channel_id ORDER BY opened_at DESC, kind) AS last FROM waiting),

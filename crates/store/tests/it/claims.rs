@@ -116,6 +116,21 @@ async fn however_many_outages_are_over_each_monitor_is_told_of_once() {
 }
 
 #[tokio::test]
+async fn the_outage_before_the_one_that_lasts_is_told_with_it() {
+    let stack = Stack::new();
+    let store = &stack.database().await.store;
+    let mut told = Told::default();
+    told.outage(1, 0, BEGIN, Some(BEGIN + MINUTE));
+    told.outage(1, 1, BEGIN + 10 * MINUTE, None);
+    told.commit(store).await;
+    let claimed = claim(store, 1).await;
+    assert_eq!(
+        claimed.iter().map(|one| (one.kind.as_str(), one.earlier_times, one.earlier_ms)).collect::<Vec<_>>(),
+        [("opened", 1, MINUTE)]
+    );
+}
+
+#[tokio::test]
 async fn an_outage_is_not_told_while_the_one_before_is_on_its_way() {
     let stack = Stack::new();
     let store = &stack.database().await.store;
