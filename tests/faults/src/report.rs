@@ -57,10 +57,11 @@ pub fn document(options: &Options, rows: &[Row], took: Duration) -> String {
          One machine is one power domain and one broker is one replica: this shows what deaths of processes, pauses, outages and cut \
          connections do, not loss of disks or power. Kafka is told of a dead consumer at once in the rows of crash points, to fit more \
          trials into a minute; in the rows of the whole mesh it finds out by itself. Slack is a fake. Long outages are \
-         simulated by rate: results every 10 s stand for one every minute, so 150 s of 600 monitors are half an hour of 300, a dump is 100 s \
+         simulated by rate: results every 10 s stand for one every minute, so 150 s of 600 monitors are half an hour of 300, and what a channel is not sent for half an hour is made due at once, a dump is 100 s \
          old for ten minutes, PostgreSQL is away for a minute. The full disk is a file system in memory. A wrong clock is added to the \
-         pinger's own, which asks nothing else for the time. `make test` runs the table in short, without the rows of disks, \
-         stores, clocks, poison and the network and without Kafka's long outage, which take minutes.\n",
+         pinger's own, which asks nothing else for the time. In the rows O1 and O2 nothing is broken but the \
+         truth: they show that the comparison would notice. `make test` runs the table in short, of the rows of single services and the whole \
+         mesh only; the others take minutes.\n",
     );
     text
 }

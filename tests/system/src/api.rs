@@ -105,7 +105,7 @@ impl Api {
             let name = spec["name"].as_str().expect("a name").to_owned();
             (self.create(spec).await.parse().expect("an id"), name)
         };
-        stream::iter(specs).map(create).buffer_unordered(8).collect().await
+        stream::iter(specs).map(create).buffer_unordered(3).collect().await
     }
 
     /// A monitor's state as the list and the page show it.

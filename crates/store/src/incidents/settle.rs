@@ -107,7 +107,10 @@ impl Store {
     pub async fn renew_claims(&self, owner: Uuid, deliveries: &[Uuid], lease: Duration, now: Millis) -> Result<u64, StoreError> {
         let lease_until = from_millis(now.saturating_add(i64::try_from(lease.as_millis()).unwrap_or(i64::MAX)));
         let renewed = sqlx::query!(
-            "UPDATE deliveries SET lease_until = $3 WHERE id = ANY($2) AND owner = $1 AND state = 'sending' AND lease_until >= $4",
+            // What is locked is being settled: waiting for it could end in a deadlock with the one that settles several.
+            "UPDATE deliveries SET lease_until = $3 WHERE id IN (
+                 SELECT id FROM deliveries WHERE id = ANY($2) AND owner = $1 AND state = 'sending' AND lease_until >= $4
+                 FOR UPDATE SKIP LOCKED)",
             owner,
             deliveries,
             lease_until,
