@@ -8,21 +8,26 @@ use crate::rows::{alerts, changes, network, outage, poison, processing, storm, t
 use crate::{Options, Row, Seed};
 
 /// Runs the table; the rows in its order. What measures times comes first, with nothing beside it. Then half of the time goes to
-/// single services, two meshes side by side, the other half to the whole mesh; beside all of it, meshes whose stores, network,
-/// channels and brokers fail.
+/// single services, two meshes side by side, the other half to the whole mesh; beside it, meshes whose network, channels and
+/// brokers fail, and those whose stores do: these beside all others where there are cores for it, else afterwards.
 pub async fn run(options: &Options) -> Vec<Row> {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let mut table = Table { options, seed: Seed::new(options.seed), began: Instant::now() };
     let quick = Box::pin(table.latency()).await;
     table.began = Instant::now();
     let table = &table;
-    // More meshes at once than this, and two cores are too few for what is promised of time.
     let one_by_one = async {
         let mut rows = Box::pin(table.floods()).await;
         rows.extend(Box::pin(table.channels()).await);
         rows
     };
-    let (main, stores, others) = tokio::join!(Box::pin(table.main()), Box::pin(table.stores()), Box::pin(one_by_one));
+    let (main, stores, others) = if table.is_roomy() {
+        tokio::join!(Box::pin(table.main()), Box::pin(table.stores()), Box::pin(one_by_one))
+    } else {
+        let in_turn = async { (Box::pin(table.main()).await, Box::pin(table.stores()).await) };
+        let ((main, stores), others) = tokio::join!(Box::pin(in_turn), Box::pin(one_by_one));
+        (main, stores, others)
+    };
     [quick, main, stores, others].concat()
 }
 
@@ -33,6 +38,11 @@ struct Table<'a> {
 }
 
 impl Table<'_> {
+    /// With two cores, more than three meshes at once are too slow for what is promised of time.
+    fn is_roomy(&self) -> bool {
+        self.options.short || std::thread::available_parallelism().is_ok_and(|cores| cores.get() >= 4)
+    }
+
     fn wanted(&self, name: &str) -> bool {
         self.options.only.is_empty() || self.options.only.iter().any(|only| only == name)
     }
@@ -86,8 +96,8 @@ impl Table<'_> {
             return Vec::new();
         }
         eprintln!("alerter: crash points × channels");
-        // Three meshes, as they mostly wait: for leases, for Slack's pace.
-        let lanes = if self.options.short { 1 } else { 3 };
+        // Three meshes where there is room, as they mostly wait: for leases, for Slack's pace.
+        let lanes = if self.options.short || !self.is_roomy() { 1 } else { 3 };
         let seeds: Vec<Seed> = (0..lanes).map(|lane| self.seed.branch(&format!("lane {lane}"))).collect();
         let lanes = join_all(seeds.iter().map(|seed| alerts::run(seed, self.until(0.4), self.most(14)))).await;
         lanes.into_iter().reduce(|all, lane| all.into_iter().zip(lane).map(|(row, other)| row.with(other)).collect()).unwrap_or_default()

@@ -65,7 +65,7 @@ impl Broker {
         command.args(["kafka.Kafka", "server.properties"]);
         self.process = Some(Process::start("kafka", command, &HashMap::new(), &self.directory));
         let address = self.address();
-        testkit::eventually("the broker accepts", Duration::from_mins(1), || async {
+        testkit::eventually("the broker accepts", Duration::from_mins(3), || async {
             tokio::net::TcpStream::connect(&address).await.ok().map(drop)
         })
         .await;
