@@ -165,11 +165,28 @@ fn assertion(wrong: &mut dyn FnMut(&str, String), assertion: &Assertion, probe: 
         Assertion::JsonPath { path, .. } => {
             if !path.starts_with('$') || path.len() > 512 {
                 wrong("path", "must start with $ and have at most 512 characters, for example \"$.status\"".to_owned());
+            } else if is_costly(path) {
+                wrong("path", "may nest brackets at most four deep and have at most one \"..\"".to_owned());
             }
         }
         Assertion::Latency { max_ms, .. } => range(wrong, "max_ms", *max_ms, 1, 60_000),
         Assertion::CertificateDays { min, .. } => range(wrong, "min", *min, 1, 825),
     }
+}
+
+/// Whether a JSON path could take for ever to read or to follow: the time grows exponentially with what is nested in it, and
+/// by a power with each `..`.
+fn is_costly(path: &str) -> bool {
+    let (mut depth, mut deepest) = (0_usize, 0);
+    for c in path.chars() {
+        match c {
+            '(' | '[' => depth += 1,
+            ')' | ']' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        deepest = deepest.max(depth);
+    }
+    deepest > 4 || path.matches("..").count() > 1
 }
 
 /// The one way a user's pattern becomes a regular expression: linear time, bounded memory.
@@ -238,6 +255,23 @@ mod tests {
     fn fields(value: serde_json::Value) -> Vec<String> {
         let spec: MonitorSpec = serde_json::from_value(value).expect("a spec");
         validate(&spec).into_iter().map(|error| error.field).collect()
+    }
+
+    #[test]
+    fn a_json_path_that_would_take_for_ever_is_refused() {
+        let path = |path: &str| {
+            fields(json!({
+                "name": "a",
+                "probe": {"kind": "http", "url": "http://a.b"},
+                "assertions": [{"kind": "json_path", "path": path, "expect": {"equals": "ok"}}],
+            }))
+        };
+        for fine in ["$.status", "$.items[0].state", "$..book[?(@.price < 10)].title", "$[?length(@.a[0]) > 1]"] {
+            assert!(path(fine).is_empty(), "{fine}");
+        }
+        for costly in [format!("$[?{}#", "length(".repeat(40)), "$..*..*".to_owned()] {
+            assert_eq!(path(&costly), ["assertions[0].path"], "{costly}");
+        }
     }
 
     #[test]

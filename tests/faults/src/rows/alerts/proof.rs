@@ -33,12 +33,18 @@ impl Alerts {
             let all: Vec<_> = posts.iter().flat_map(copies).map(|copy| key(&copy)).collect();
             let lonely =
                 |post: &SlackPost| matches!(copies(post).as_slice(), [copy] if all.iter().filter(|one| **one == key(copy)).count() == 1);
-            let Some(at) = posts.iter().position(lonely) else { continue };
-            self.hooks[n].edit_posts(|posts| drop(posts.remove(at)));
-            self.seen(&format!("{kind}: a message that never came"), &mut row).await;
+            let lonely: Vec<usize> = (0..posts.len()).filter(|at| lonely(&posts[*at])).collect();
+            let lost = self.lost(n, &lonely).await;
+            let lie = lost.map_or_else(|| format!("{kind}: messages that never came"), |lost| format!("{kind}: {lost} that never came"));
+            row.trials += 1;
+            if lost.is_some() {
+                row.exposed(&lie);
+            } else {
+                row.violated(format!("not seen: {lie}"));
+            }
             self.restore(n, &posts);
 
-            let answered = posts.iter().rposition(|post| copies(post).iter().any(|copy| !copy.unanswered)).unwrap_or(at);
+            let answered = posts.iter().rposition(|post| copies(post).iter().any(|copy| !copy.unanswered)).unwrap_or(0);
             let mut again = posts[answered].clone();
             again.at = posts[answered].at + Duration::from_millis(1);
             self.hooks[n].edit_posts(|posts| posts.push(again));
@@ -85,6 +91,18 @@ impl Alerts {
         } else {
             row.violated(format!("not seen: {lie}"));
         }
+    }
+
+    /// How many messages may get lost before it is seen: one, but where groups were repeated (their counts of what they do not
+    /// name stand in for as many). None where no loss is seen.
+    async fn lost(&self, hook: usize, lonely: &[usize]) -> Option<usize> {
+        for (n, at) in lonely.iter().rev().enumerate() {
+            self.hooks[hook].edit_posts(|posts| drop(posts.remove(*at)));
+            if self.lies().await > 0 {
+                return Some(n + 1);
+            }
+        }
+        None
     }
 
     async fn lies(&self) -> usize {

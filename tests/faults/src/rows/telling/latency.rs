@@ -32,6 +32,8 @@ impl Telling {
         let mut row = Row::new("28", "no fault: one target after another falls", "from the result to the POST: p50 < 250 ms, p99 < 1 s");
         // Nothing is held back any more once one was told.
         let first = self.monitors("first ", 1).await.into_values().map(|id| (id.to_string(), id)).collect::<BTreeMap<_, _>>();
+        // The alerters hear of it.
+        tokio::time::sleep(Duration::from_secs(2)).await;
         for id in first.values() {
             self.fall(*id).await;
         }
