@@ -212,6 +212,7 @@ impl Worker {
             self.fold_batch(held);
         }
         self.govern();
+        self.commit_durable().await;
         if self.evicted.elapsed() > EVICT_EVERY && self.live.is_none() {
             self.evicted = Instant::now();
             self.fold.evict(now, now - IDLE_MS);

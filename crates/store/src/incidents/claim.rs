@@ -189,9 +189,15 @@ async fn fold_what_is_over(tx: &mut Transaction<'_, Postgres>, now: Millis) -> R
                  AND early.kind <> 'resolved' AND early.held_partition IS NULL
                LIMIT $2 FOR UPDATE SKIP LOCKED),
            folded AS (
-               UPDATE deliveries SET state = 'folded', due_at = $1 FROM over WHERE deliveries.id = over.id RETURNING over.by, kind),
+               UPDATE deliveries SET state = 'folded', due_at = $1 FROM over WHERE deliveries.id = over.id
+               RETURNING over.by, kind, earlier_times, earlier_ms),
+           sums AS (
+               SELECT by, bool_or(kind = 'opened') AS opened, sum(earlier_times)::int AS times, sum(earlier_ms)::bigint AS ms
+               FROM folded GROUP BY by),
            telling AS (
-               UPDATE deliveries SET tells_opening = true WHERE id IN (SELECT by FROM folded WHERE kind = 'opened') RETURNING 1)
+               UPDATE deliveries SET tells_opening = tells_opening OR sums.opened, earlier_times = deliveries.earlier_times + sums.times,
+                   earlier_ms = deliveries.earlier_ms + sums.ms
+               FROM sums WHERE deliveries.id = sums.by RETURNING 1)
            SELECT count(*) AS "found!" FROM over"#,
         from_millis(now),
         FOLD,

@@ -181,3 +181,25 @@ async fn a_claim_that_nobody_works_on_runs_out_though_its_owner_lives() {
     // What ran out is another's to take.
     assert_eq!(store.renew_claims(owner, &[kept], LEASE, begin + 60_000).await.expect("asked"), 0);
 }
+
+#[tokio::test]
+async fn what_was_told_with_an_outage_is_told_with_its_end_where_that_comes_first() {
+    let stack = Stack::new();
+    let store = &stack.database().await.store;
+    let mut told = Told::default();
+    told.outage(1, 0, BEGIN, Some(BEGIN + MINUTE));
+    told.outage(1, 1, BEGIN + 10 * MINUTE, None);
+    told.commit(store).await;
+    let opened = claim(store, 1).await;
+    assert_eq!(opened.len(), 1);
+    let again = Settlement::Retry { due_at: BEGIN, doubtful: false, error: String::new() };
+    store.settle_deliveries(Uuid::from_u128(1), &[(opened[0].id, opened[0].attempt, again)], BEGIN).await.expect("settled");
+    let mut over = Told::default();
+    over.outage(1, 1, BEGIN + 10 * MINUTE, Some(BEGIN + 12 * MINUTE));
+    over.alerts.remove(0);
+    over.deliveries.remove(0);
+    over.commit(store).await;
+    let claimed = claim(store, 1).await;
+    let found: Vec<_> = claimed.iter().map(|one| (one.kind.as_str(), one.tells_opening, one.earlier_times, one.earlier_ms)).collect();
+    assert_eq!(found, [("resolved", true, 1, MINUTE)]);
+}

@@ -56,6 +56,15 @@ impl Durable {
         self.in_redis = self.folded;
     }
 
+    /// It was emptied, also of what the write under way carries.
+    pub fn redis_lost(&mut self) {
+        (self.in_redis, self.writing) = (0, None);
+    }
+
+    pub fn is_waited_for(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+
     /// The furthest positions that both have, once.
     pub fn take(&mut self) -> Option<Vec<TopicPartitionOffset>> {
         let ready = self.waiting.iter().take_while(|(folded, _)| *folded <= self.in_redis).count();

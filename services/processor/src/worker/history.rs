@@ -105,7 +105,11 @@ impl Worker {
                 self.write_live_now().await;
                 match join(&mut self.flush).await {
                     Ok(done) => self.flush_done(done).await,
-                    Err(error) => tracing::error!(%error, "a flush panicked"),
+                    Err(error) => {
+                        // What it took is lost to us; uncommitted, it is read again.
+                        tracing::error!(%error, "a flush panicked");
+                        return;
+                    }
                 }
             }
         };

@@ -44,7 +44,8 @@ impl Worker {
             return;
         }
         let now = self.clock.now_ms();
-        let writes = self.fold.take_unwritten(now, LIMIT);
+        // A commit that waits needs a write that leaves nothing.
+        let writes = self.fold.take_unwritten(now, if self.durable.is_waited_for() { usize::MAX } else { LIMIT });
         let all = self.fold.sizes().2 == 0;
         if writes.is_empty() {
             if all {
@@ -104,6 +105,7 @@ impl Worker {
             tracing::warn!("Redis lost what it held; live state is written again");
             self.metrics.restores.inc();
             self.fold.forget_written();
+            self.durable.redis_lost();
         }
         if !complete && self.redis.restore.is_none() {
             let work = restore::restore(self.store.clone(), self.cache.clone(), generation.clone(), self.clock.now_ms());
