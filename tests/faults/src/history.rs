@@ -1,6 +1,7 @@
 //! History as PostgreSQL and Redis hold it, slot by slot, read without the services' code paths.
 
 use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use deadpool_redis::redis;
@@ -48,6 +49,18 @@ pub async fn stored(pool: &PgPool, row: &mut Row) -> Told {
         }
     }
     told
+}
+
+/// Waits until each of these slots stands there, up to `patience`; what does.
+pub async fn until_told(pool: &PgPool, due: &[Place], patience: Duration) -> Told {
+    let began = Instant::now();
+    loop {
+        let told = stored(pool, &mut Row::scratch()).await;
+        if due.iter().all(|place| told.contains_key(place)) || began.elapsed() >= patience {
+            return told;
+        }
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
 }
 
 /// I5: Redis' latest results are the newest slots, its blocks those of PostgreSQL. Says what differs. While

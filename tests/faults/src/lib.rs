@@ -22,6 +22,7 @@ mod row;
 mod rows;
 mod seed;
 mod table;
+mod users;
 mod victim;
 
 pub use proxy::{Proxy, Trouble};

@@ -36,6 +36,22 @@ pub enum Trouble {
     CutAfter(u64),
 }
 
+impl Trouble {
+    /// As a report says it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Delay(_) => "delayed",
+            Self::Throttle(_) => "throttled",
+            Self::StallUp => "stalled up",
+            Self::StallDown => "stalled down",
+            Self::BlackHole => "mute",
+            Self::Reset => "reset",
+            Self::CutAfter(_) => "cut",
+        }
+    }
+}
+
 /// COMMITs to be cut: by chance, in one of three ways.
 struct Commits {
     seed: Seed,

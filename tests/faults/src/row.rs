@@ -71,6 +71,16 @@ impl Row {
         self.violations.push(what);
     }
 
+    /// The comparison was lied to: it must have found something.
+    pub fn lied_to(&mut self, lie: &str, seen: bool) {
+        self.trials += 1;
+        if seen {
+            self.exposed(lie);
+        } else {
+            self.violated(format!("not seen: {lie}"));
+        }
+    }
+
     /// Violates unless `holds`.
     pub fn require(&mut self, holds: bool, what: impl FnOnce() -> String) {
         if !holds {

@@ -177,7 +177,7 @@ impl Table<'_> {
         let mut rows = Vec::new();
         if self.alone("channels") {
             eprintln!("channels in trouble");
-            rows.extend(alerts::outages(&self.seed, 1).await);
+            rows.extend(alerts::outages(&self.seed).await);
         }
         if self.alone("absence") {
             eprintln!("the alerter away for an hour");

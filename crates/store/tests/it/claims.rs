@@ -90,6 +90,14 @@ impl Told {
     }
 }
 
+/// Of one monitor: an outage that is over, and one that goes on.
+fn one_over_and_one_open() -> Told {
+    let mut told = Told::default();
+    told.outage(1, 0, BEGIN, Some(BEGIN + MINUTE));
+    told.outage(1, 1, BEGIN + 10 * MINUTE, None);
+    told
+}
+
 async fn claim(store: &Store, owner: u128) -> Vec<ClaimedDelivery> {
     store.claim_deliveries(Uuid::from_u128(owner), &[], 10_000, LEASE, BEGIN + 60 * MINUTE).await.expect("claimed")
 }
@@ -119,10 +127,7 @@ async fn however_many_outages_are_over_each_monitor_is_told_of_once() {
 async fn the_outage_before_the_one_that_lasts_is_told_with_it() {
     let stack = Stack::new();
     let store = &stack.database().await.store;
-    let mut told = Told::default();
-    told.outage(1, 0, BEGIN, Some(BEGIN + MINUTE));
-    told.outage(1, 1, BEGIN + 10 * MINUTE, None);
-    told.commit(store).await;
+    one_over_and_one_open().commit(store).await;
     let claimed = claim(store, 1).await;
     assert_eq!(
         claimed.iter().map(|one| (one.kind.as_str(), one.earlier_times, one.earlier_ms)).collect::<Vec<_>>(),
@@ -186,10 +191,7 @@ async fn a_claim_that_nobody_works_on_runs_out_though_its_owner_lives() {
 async fn what_was_told_with_an_outage_is_told_with_its_end_where_that_comes_first() {
     let stack = Stack::new();
     let store = &stack.database().await.store;
-    let mut told = Told::default();
-    told.outage(1, 0, BEGIN, Some(BEGIN + MINUTE));
-    told.outage(1, 1, BEGIN + 10 * MINUTE, None);
-    told.commit(store).await;
+    one_over_and_one_open().commit(store).await;
     let opened = claim(store, 1).await;
     assert_eq!(opened.len(), 1);
     let again = Settlement::Retry { due_at: BEGIN, doubtful: false, error: String::new() };

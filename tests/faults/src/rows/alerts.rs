@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 pub use outages::outages;
 
-use directory::{Client, ClientConfig};
+use directory::Client;
 use model::Outcome::{Down, Up};
 use model::{CheckResult, MonitorId, MonitorSpec, Slot, WorkspaceId};
 use system_tests::{Mesh, Plan, Service, monitor, now};
@@ -22,6 +22,7 @@ use crate::log::{INTERVAL_MS, Writer, poison, result};
 use crate::proxy::Proxy;
 use crate::row::Row;
 use crate::seed::Seed;
+use crate::users;
 use crate::victim::{Death, Victim};
 
 const POINTS: [&str; 13] = [
@@ -199,11 +200,7 @@ impl Alerts {
         let services = vec![Service::Users, Service::Alerter];
         let mut mesh = Mesh::start(Plan { slack: Some(webhook), settings, services, database_port, ..Plan::default() }).await;
         let writer = Writer::new(&mesh.kafka, &mesh.stack.topics().results);
-        let client = Client::new(&ClientConfig::new(&format!("http://{}", mesh.users), testkit::INTERNAL_KEY.into())).expect("a client");
-        let workspace: uuid::Uuid = sqlx::query_scalar("SELECT id FROM workspaces LIMIT 1")
-            .fetch_one(mesh.stack.database().await.store.pool())
-            .await
-            .expect("a workspace");
+        let (client, workspace) = users::client(&mesh, None).await;
         // Every life of the alerter from here on is a trial.
         mesh.terminate(Service::Alerter, 0).await;
         Self {
@@ -211,7 +208,7 @@ impl Alerts {
             hooks,
             writer,
             client,
-            workspace: workspace.into(),
+            workspace,
             fresh: VecDeque::new(),
             named: 0,
             stories: Vec::new(),

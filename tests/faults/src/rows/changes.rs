@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use directory::{Client, ClientConfig, DirectoryError};
+use directory::{Client, DirectoryError};
 use events::{ChangeKind, MonitorChange};
 use model::{Monitor, MonitorId, MonitorSpec, WorkspaceId};
 use sqlx::Row as _;
@@ -15,6 +15,7 @@ use crate::log::read_all;
 use crate::proxy::Proxy;
 use crate::row::Row;
 use crate::seed::Seed;
+use crate::users;
 use crate::victim::{Death, Victim};
 
 const POINTS: [&str; 7] = [
@@ -102,16 +103,12 @@ impl Changes {
             ..Plan::default()
         };
         let mesh = Mesh::start(plan).await;
-        let mut config = ClientConfig::new(&format!("http://{}", mesh.users), testkit::INTERNAL_KEY.into());
-        config.deadline = Duration::from_secs(5);
-        let client = Client::new(&config).expect("a client");
-        let pool = mesh.stack.database().await.store.pool();
-        let workspace: Uuid = sqlx::query_scalar("SELECT id FROM workspaces LIMIT 1").fetch_one(pool).await.expect("a workspace");
+        let (client, workspace) = users::client(&mesh, Some(Duration::from_secs(5))).await;
         Self {
             mesh,
             farm,
             client,
-            workspace: workspace.into(),
+            workspace,
             known: Vec::new(),
             named: 0,
             acknowledged: BTreeSet::new(),

@@ -95,7 +95,7 @@ impl Network {
     async fn all_up(&self) {
         let from = now();
         testkit::eventually("every target is up", PATIENCE, || async {
-            let told = stored(&self.pool, &mut Row::new("", "", "")).await;
+            let told = stored(&self.pool, &mut Row::scratch()).await;
             let up = |id: &Uuid| told.range((*id, from)..=(*id, i64::MAX)).next_back().is_some_and(|(_, one)| one.0 == Outcome::Up);
             self.names.keys().all(up).then_some(())
         })

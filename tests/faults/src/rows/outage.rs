@@ -11,7 +11,7 @@ use system_tests::{Broker, Farm, Mesh, Plan, Service, monitor, now};
 use testkit::FakeSlack;
 use uuid::Uuid;
 
-use crate::history::stored;
+use crate::history::until_told;
 use crate::log::{INTERVAL_MS, read_all};
 use crate::row::Row;
 use crate::seed::Seed;
@@ -146,12 +146,7 @@ impl Outage {
             }
         }
         row.require(run * 1000 >= due.len() * 999, || format!("{run} of {} slots were checked while Kafka was away", due.len()));
-        let began = Instant::now();
-        let mut told = stored(&pool, &mut Row::new("", "", "")).await;
-        while due.iter().any(|place| !told.contains_key(place)) && began.elapsed() < Duration::from_secs(30) {
-            tokio::time::sleep(Duration::from_millis(500)).await;
-            told = stored(&pool, &mut Row::new("", "", "")).await;
-        }
+        let told = until_told(&pool, &due, Duration::from_secs(30)).await;
         let absent = due.iter().filter(|place| !told.contains_key(place)).count();
         row.require(absent == 0, || format!("I10, {absent} of {} slots are absent", due.len()));
         row.compared = format!("{}{run} of {} slots checked; ", row.compared, due.len());

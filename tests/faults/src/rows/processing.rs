@@ -233,15 +233,15 @@ impl Processing {
         victim.start(&mut self.mesh, None);
         self.mesh.ready_one(Service::Processor, 0).await;
         let troubles = [
-            ("delay", Trouble::Delay(Duration::from_millis(300))),
-            ("throttle", Trouble::Throttle(2000)),
-            ("stall up", Trouble::StallUp),
-            ("stall down", Trouble::StallDown),
-            ("black hole", Trouble::BlackHole),
-            ("reset", Trouble::Reset),
-            ("cut", Trouble::CutAfter(self.seed.below(3000))),
+            Trouble::Delay(Duration::from_millis(300)),
+            Trouble::Throttle(2000),
+            Trouble::StallUp,
+            Trouble::StallDown,
+            Trouble::BlackHole,
+            Trouble::Reset,
+            Trouble::CutAfter(self.seed.below(3000)),
         ];
-        for (name, trouble) in troubles {
+        for trouble in troubles {
             let at_redis = self.seed.chance(50);
             let Some(proxy) = (if at_redis { &self.redis } else { &self.proxy }) else { return };
             let before = proxy.met();
@@ -255,7 +255,7 @@ impl Processing {
             let Some(proxy) = (if at_redis { &self.redis } else { &self.proxy }) else { return };
             // It counts only where something was under way.
             if proxy.met() > before {
-                row.exposed(&format!("{} {name}", if at_redis { "Redis" } else { "PostgreSQL" }));
+                row.exposed(&format!("{} {}", if at_redis { "Redis" } else { "PostgreSQL" }, trouble.name()));
             }
             proxy.heal();
             tokio::time::sleep(Duration::from_millis(600)).await;

@@ -7,7 +7,7 @@ mod replicas;
 
 use std::collections::BTreeMap;
 
-use directory::{Client, ClientConfig};
+use directory::Client;
 use events::IncidentEvent;
 use model::alerting::incident_id;
 use model::{CheckResult, MonitorId, MonitorSpec, Outcome, Slot, WorkspaceId};
@@ -18,6 +18,7 @@ use uuid::Uuid;
 
 use crate::log::{Writer, result};
 use crate::rows::alerts::copies::{Copy, OPENED, RESOLVED, copies};
+use crate::users;
 
 pub use absence::absence;
 pub use latency::latency;
@@ -46,10 +47,8 @@ impl Telling {
         ];
         let mesh = Mesh::start(Plan { services: vec![Service::Users, Service::Alerter], replicas, settings, ..Plan::default() }).await;
         let writer = Writer::new(&mesh.kafka, &mesh.stack.topics().results);
-        let client = Client::new(&ClientConfig::new(&format!("http://{}", mesh.users), testkit::INTERNAL_KEY.into())).expect("a client");
-        let pool = mesh.stack.database().await.store.pool();
-        let workspace: Uuid = sqlx::query_scalar("SELECT id FROM workspaces LIMIT 1").fetch_one(pool).await.expect("a workspace");
-        Self { mesh, sink, writer, client, workspace: workspace.into() }
+        let (client, workspace) = users::client(&mesh, None).await;
+        Self { mesh, sink, writer, client, workspace }
     }
 
     /// So many new ones, by name.

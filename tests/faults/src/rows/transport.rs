@@ -10,7 +10,7 @@ use system_tests::{Broker, Farm, Mesh, Plan, Service, free_port, monitor, now};
 use testkit::FakeSlack;
 use uuid::Uuid;
 
-use crate::history::stored;
+use crate::history::{stored, until_told};
 use crate::log::INTERVAL_MS;
 use crate::proxy::{Proxy, Trouble};
 use crate::row::Row;
@@ -50,15 +50,16 @@ pub async fn run(seed: &Seed) -> Vec<Row> {
     let before = transport.used();
     let mut slowest = Duration::ZERO;
     let cut = 10_000 + seed.below(200_000);
-    for (name, trouble) in [
-        ("delayed", Trouble::Delay(Duration::from_millis(500))),
-        ("throttled", Trouble::Throttle(20_000)),
-        ("stalled up", Trouble::StallUp),
-        ("stalled down", Trouble::StallDown),
-        ("mute", Trouble::BlackHole),
-        ("reset", Trouble::Reset),
-        ("cut", Trouble::CutAfter(cut)),
+    for trouble in [
+        Trouble::Delay(Duration::from_millis(500)),
+        Trouble::Throttle(20_000),
+        Trouble::StallUp,
+        Trouble::StallDown,
+        Trouble::BlackHole,
+        Trouble::Reset,
+        Trouble::CutAfter(cut),
     ] {
+        let name = trouble.name();
         row.trials += 1;
         let met = transport.way.met();
         transport.way.set(trouble);
@@ -138,12 +139,7 @@ impl Transport {
             .keys()
             .flat_map(|id| Schedule::new(MonitorId(*id), &region, INTERVAL_MS).slots(from, to).map(|slot| (*id, slot)))
             .collect();
-        let began = Instant::now();
-        let mut told = stored(&pool, &mut Row::scratch()).await;
-        while due.iter().any(|place| !told.contains_key(place)) && began.elapsed() < Duration::from_secs(20) {
-            tokio::time::sleep(Duration::from_millis(500)).await;
-            told = stored(&pool, &mut Row::scratch()).await;
-        }
+        until_told(&pool, &due, Duration::from_secs(20)).await;
         // Once more, for what history itself contradicts.
         let told = stored(&pool, row).await;
         let absent = due.iter().filter(|place| !told.contains_key(place)).count();

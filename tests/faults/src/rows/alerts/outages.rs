@@ -17,8 +17,8 @@ const LASTS: Duration = Duration::from_secs(8);
 const PROMISE: &str = "a recovery meanwhile arrives afterwards, or with its beginning in one message; none missed; \
                        none twice where it was answered or can be read back";
 
-/// `rounds` of each trouble; then a proof that what is compared is seen.
-pub async fn outages(seed: &Seed, rounds: u64) -> Vec<Row> {
+/// Each trouble once, and a proof that what is compared is seen.
+pub async fn outages(seed: &Seed) -> Vec<Row> {
     let mut row = Row::new("21", "channels answer 5xx, 429, never, reset after taking, slowly, for a while", PROMISE);
     let began = Instant::now();
     let mut alerts = Alerts::start(seed.branch("outages"), None, false).await;
@@ -29,10 +29,8 @@ pub async fn outages(seed: &Seed, rounds: u64) -> Vec<Row> {
         SlackBehaviour::Hang,
         SlackBehaviour::Slow(Duration::from_millis(1500)),
     ];
-    for _ in 0..rounds {
-        for behaviour in &behaviours {
-            alerts.outage(behaviour, &mut row).await;
-        }
+    for behaviour in &behaviours {
+        alerts.outage(behaviour, &mut row).await;
     }
     row.took = began.elapsed();
     eprintln!("  channels: {} outages, {} requests met them; {}", row.trials, row.exposures, row.compared);
@@ -41,19 +39,17 @@ pub async fn outages(seed: &Seed, rounds: u64) -> Vec<Row> {
     let mut way = Row::new("15b", "the way to the channels delayed, throttled, stalled one way, mute, reset, cut after n bytes", PROMISE);
     let began = Instant::now();
     let mut alerts = Alerts::start(seed.branch("ways"), None, true).await;
-    for _ in 0..rounds {
-        let cut = 100 + alerts.seed.below(2000);
-        for trouble in [
-            Trouble::Delay(Duration::from_secs(2)),
-            Trouble::Throttle(1000),
-            Trouble::StallUp,
-            Trouble::StallDown,
-            Trouble::BlackHole,
-            Trouble::Reset,
-            Trouble::CutAfter(cut),
-        ] {
-            alerts.trouble(trouble, &mut way).await;
-        }
+    let cut = 100 + alerts.seed.below(2000);
+    for trouble in [
+        Trouble::Delay(Duration::from_secs(2)),
+        Trouble::Throttle(1000),
+        Trouble::StallUp,
+        Trouble::StallDown,
+        Trouble::BlackHole,
+        Trouble::Reset,
+        Trouble::CutAfter(cut),
+    ] {
+        alerts.trouble(trouble, &mut way).await;
     }
     way.took = began.elapsed();
     eprintln!("  channels: {} troubles on the way, {} met; {}", way.trials, way.exposures, way.compared);
@@ -85,7 +81,7 @@ impl Alerts {
         self.mute.push((from, Instant::now() + Duration::from_secs(10)));
         for ((way, before), kind) in self.ways.iter().zip(met).zip(KINDS) {
             if way.met() > before {
-                row.exposed(&format!("{kind} {}", name(trouble)));
+                row.exposed(&format!("{kind} {}", trouble.name()));
             }
         }
         self.compare(row).await;
@@ -119,18 +115,5 @@ impl Alerts {
             row.violations.append(&mut part.violations);
         }
         row.compared = parts.map(|part| part.compared).join("; ");
-    }
-}
-
-fn name(trouble: Trouble) -> &'static str {
-    match trouble {
-        Trouble::None => "none",
-        Trouble::Delay(_) => "delayed",
-        Trouble::Throttle(_) => "throttled",
-        Trouble::StallUp => "stalled up",
-        Trouble::StallDown => "stalled down",
-        Trouble::BlackHole => "mute",
-        Trouble::Reset => "reset",
-        Trouble::CutAfter(_) => "cut",
     }
 }

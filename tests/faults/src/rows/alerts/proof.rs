@@ -36,12 +36,7 @@ impl Alerts {
             let lonely: Vec<usize> = (0..posts.len()).filter(|at| lonely(&posts[*at])).collect();
             let lost = self.lost(n, &lonely).await;
             let lie = lost.map_or_else(|| format!("{kind}: messages that never came"), |lost| format!("{kind}: {lost} that never came"));
-            row.trials += 1;
-            if lost.is_some() {
-                row.exposed(&lie);
-            } else {
-                row.violated(format!("not seen: {lie}"));
-            }
+            row.lied_to(&lie, lost.is_some());
             self.restore(n, &posts);
 
             let answered = posts.iter().rposition(|post| copies(post).iter().any(|copy| !copy.unanswered)).unwrap_or(0);
@@ -85,12 +80,7 @@ impl Alerts {
     }
 
     async fn seen(&self, lie: &str, row: &mut Row) {
-        row.trials += 1;
-        if self.lies().await > 0 {
-            row.exposed(lie);
-        } else {
-            row.violated(format!("not seen: {lie}"));
-        }
+        row.lied_to(lie, self.lies().await > 0);
     }
 
     /// How many messages may get lost before it is seen: one, but where groups were repeated (their counts of what they do not

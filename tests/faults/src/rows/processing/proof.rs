@@ -73,12 +73,7 @@ impl Processing {
     }
 
     async fn seen(&self, lie: &str, row: &mut Row) {
-        row.trials += 1;
-        if self.lies().await > 0 {
-            row.exposed(lie);
-        } else {
-            row.violated(format!("not seen: {lie}"));
-        }
+        row.lied_to(lie, self.lies().await > 0);
     }
 
     async fn lies(&self) -> usize {
