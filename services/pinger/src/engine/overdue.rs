@@ -112,14 +112,17 @@ impl Engine {
     /// Runs an open slot as soon as the pace allows, or records it as missed where the next is near.
     pub(super) fn make_up(&mut self, index: u32, slot: Slot, now: Millis, urgency: Urgency) {
         let Some(entry) = self.table.get(index) else { return };
-        let (schedule, generation) = (entry.schedule, entry.generation);
+        let (schedule, generation, shard, since) = (entry.schedule, entry.generation, entry.shard, entry.since);
         let next = schedule.after(slot.max(now));
         let (pace, per_second) = match urgency {
             Urgency::WaitedFor => (&mut self.first_pace, self.rate.max(LEAST_FIRST_PER_SECOND)),
             Urgency::Paced => (&mut self.pace, (self.rate / 8.0).max(LEAST_PER_SECOND)),
         };
         if pace.peek(now) + NEXT_IS_CLOSE_MS >= next {
-            if let Some(missed) = self.missed(index, slot, Cause::NotRun) {
+            if slot < since {
+                // Of a new monitor: due before it was made, so not missed either.
+                self.progress.close(shard, self.epoch(shard).unwrap_or_default(), slot);
+            } else if let Some(missed) = self.missed(index, slot, Cause::NotRun) {
                 self.report_missed([missed]);
             }
             self.timeline.push(Due { at: next, slot: next, index, generation });

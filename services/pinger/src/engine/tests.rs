@@ -439,3 +439,19 @@ async fn a_shard_that_is_not_handed_over_after_all_goes_on_without_a_hole() {
     assert!(simulation.progress.advanced().iter().all(|(.., until)| *until >= BEGIN + 46_000));
     simulation.end().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_new_monitor_shortly_before_its_slot_misses_none_from_before_it_was_made() {
+    let mut simulation = Simulation::new(Vec::new());
+    simulation.take_all(None).await;
+    simulation.pass(30_000).await;
+    let schedule = Schedule::new(MonitorId(Uuid::from_u128(1)), &region(), 10_000);
+    let next = schedule.after(simulation.wall.now_ms() + 1_000);
+    simulation.pass((next - 200 - simulation.wall.now_ms()).unsigned_abs()).await;
+    simulation.changes.send(Change::Upserted(monitor(1, 10_000, simulation.wall.now_ms(), 1))).expect("the engine runs");
+    let results = simulation.pass(1_000).await;
+    assert_eq!(results.iter().map(|result| (result.slot, result.outcome == Outcome::Missed)).collect::<Vec<_>>(), [(next, false)]);
+    simulation.pass(2_000).await;
+    assert!(simulation.progress.advanced().iter().all(|(.., until)| *until > next), "nothing is held back");
+    simulation.end().await;
+}
