@@ -8,9 +8,10 @@ use opentelemetry_otlp::{SpanExporter, WithExportConfig, WithHttpConfig};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::propagation::TraceContextPropagator;
 use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider};
-use tracing_subscriber::filter::{EnvFilter, filter_fn};
+use tracing::{Metadata, Subscriber};
+use tracing_subscriber::filter::{EnvFilter, dynamic_filter_fn};
 use tracing_subscriber::fmt::format::JsonFields;
-use tracing_subscriber::layer::{Layer, SubscriberExt};
+use tracing_subscriber::layer::{Context, Filter, Layer, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::{Env, Error, logs, trace};
@@ -38,7 +39,7 @@ pub fn init(name: &'static str, env: &Env) -> Result<Telemetry, Error> {
         .with_tracer(provider.tracer("upmesh"))
         .with_location(false)
         .with_threads(false)
-        .with_filter(filter_fn(|metadata| metadata.is_span() && metadata.target() != logs::SERVICE_SPAN));
+        .with_filter(only_spans());
     let registry = tracing_subscriber::registry().with(spans);
     let output = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     // The filter outermost: only then is its level known to the macros, and what lies below it (rdkafka traces
@@ -50,6 +51,13 @@ pub fn init(name: &'static str, env: &Env) -> Result<Telemetry, Error> {
     };
     result.map_err(|error| Error::msg(format!("logging cannot start: {error}")))?;
     Ok(Telemetry { provider })
+}
+
+/// Spans, and of them not the one that names the service. The answer must not be remembered for a callsite: a question
+/// without an event behind it (`log_enabled!`, which rdkafka asks for each client it makes) leaves its "no" on the thread,
+/// and a span whose answer is remembered is not asked for again but takes that "no" for its own.
+fn only_spans<S: Subscriber>() -> impl Filter<S> {
+    dynamic_filter_fn(|metadata: &Metadata<'_>, _: &Context<'_, S>| metadata.is_span() && metadata.target() != logs::SERVICE_SPAN)
 }
 
 impl Telemetry {
@@ -80,4 +88,24 @@ fn provider(name: &'static str, env: &Env) -> Result<SdkTracerProvider, Error> {
         .with_sampler(Sampler::ParentBased(Box::new(Sampler::TraceIdRatioBased(ratio))))
         .with_resource(Resource::builder().with_service_name(service).build())
         .build())
+}
+
+#[cfg(test)]
+mod tests {
+    use tracing_subscriber::Registry;
+
+    use super::*;
+
+    #[test]
+    fn a_span_is_traced_though_somebody_only_asked_whether_to_log() {
+        opentelemetry::global::set_text_map_propagator(TraceContextPropagator::new());
+        let provider = SdkTracerProvider::builder().with_sampler(Sampler::AlwaysOn).build();
+        let layer = tracing_opentelemetry::layer().with_tracer(provider.tracer("test")).with_filter(only_spans::<Registry>());
+        let subscriber = tracing_subscriber::registry().with(layer).with(EnvFilter::new("info"));
+        tracing::subscriber::with_default(subscriber, || {
+            assert!(!tracing::enabled!(tracing::Level::DEBUG));
+            let _ = tracing::enabled!(tracing::Level::INFO);
+            assert!(tracing::info_span!("check").in_scope(trace::current).is_some());
+        });
+    }
 }
