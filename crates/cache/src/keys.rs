@@ -95,7 +95,7 @@ impl Keys {
         format!("{}:verdict:{monitor}", self.prefix)
     }
 
-    /// A session by the hash of its token: `{p}:session:{sha256 hex}`, JSON.
+    /// A session by the hash of its token: `{p}:session:{sha256 hex}`, JSON; empty for a while after its end.
     pub fn session(&self, token_hash: &str) -> String {
         format!("{}:session:{token_hash}", self.prefix)
     }

@@ -9,11 +9,16 @@ use axum::routing::get;
 use axum::{Json, Router};
 use prometheus::TextEncoder;
 use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 
+use crate::connections::{self, Room};
 use crate::{Context, Env, Error};
 
 /// Ports of the services when `ADMIN_ADDR` is not set; the design fixes them.
 const PORTS: [(&str, u16); 5] = [("pinger", 9100), ("processor", 9101), ("alerter", 9102), ("gateway", 9103), ("users", 9104)];
+
+/// Connections at once: an orchestrator, a few that collect metrics, a person who looks.
+const CONNECTIONS: usize = 64;
 
 /// Where the admin port of `service` listens.
 pub(crate) fn address(service: &str, env: &Env) -> Result<SocketAddr, Error> {
@@ -28,9 +33,13 @@ pub(crate) async fn start(ctx: &Context) -> Result<(), Error> {
         .await
         .map_err(|error| ctx.env().reject("ADMIN_ADDR", format!("cannot listen on {address}: {error}"), Some("127.0.0.1:0")))?;
     tracing::info!(service = ctx.name(), address = %listener.local_addr()?, "admin port listens");
-    let app = router(ctx.clone());
+    serve(ctx, listener)
+}
+
+fn serve(ctx: &Context, listener: TcpListener) -> Result<(), Error> {
+    let (app, room) = (router(ctx.clone()), Room::new(ctx, "admin", CONNECTIONS)?);
     tokio::spawn(async move {
-        if let Err(error) = axum::serve(listener, app).await {
+        if let Err(error) = connections::serve(listener, app, room, &CancellationToken::new()).await {
             tracing::error!(%error, "the admin port stopped");
         }
     });
@@ -60,9 +69,13 @@ async fn metrics(State(ctx): State<Context>) -> Response {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use axum::body::Body;
     use axum::http::Request;
     use http_body_util::BodyExt;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpStream;
     use tower::ServiceExt;
 
     use super::*;
@@ -89,6 +102,27 @@ mod tests {
         ctx.set_draining();
         assert_eq!(get(&ctx, "/ready").await.0, StatusCode::SERVICE_UNAVAILABLE);
         assert_eq!(get(&ctx, "/health").await.0, StatusCode::OK);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn silent_connections_do_not_keep_out_who_asks() {
+        let ctx = Context::new("pinger", Env::from_pairs([("A", "1")]), &Process::new());
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        serve(&ctx, listener).unwrap();
+        let mut silent = Vec::new();
+        for _ in 0..CONNECTIONS {
+            silent.push(TcpStream::connect(address).await.unwrap());
+        }
+        let mut asking = TcpStream::connect(address).await.unwrap();
+        asking.write_all(b"GET /health HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await.unwrap();
+        let mut text = String::new();
+        tokio::time::timeout(Duration::from_secs(60), asking.read_to_string(&mut text)).await.expect("a place").unwrap();
+        assert!(text.starts_with("HTTP/1.1 200"), "{text}");
+        let hung_up_on = tokio::time::timeout(Duration::from_secs(60), silent[0].read(&mut [0])).await.expect("a deadline");
+        assert!(hung_up_on.is_ok_and(|read| read == 0));
+        let (_, shown) = get(&ctx, "/metrics").await;
+        assert!(shown.contains(r#"http_connections_full_total{port="admin"} 1"#), "{shown}");
     }
 
     #[tokio::test]

@@ -5,6 +5,7 @@
 //! [`Context::spawn`] and returns; the process lives until a signal arrives or one of its tasks ends.
 
 mod admin;
+mod connections;
 mod context;
 pub mod crash;
 mod env;

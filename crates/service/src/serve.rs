@@ -1,43 +1,26 @@
-//! An HTTP server that drains: headers under a deadline, bodies under a limit, open requests finished at shutdown.
+//! The HTTP server of a service: every request counted and traced, bodies under a limit, connections as in `connections.rs`.
 
-use std::net::SocketAddr;
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use axum::Router;
-use axum::extract::{ConnectInfo, DefaultBodyLimit, MatchedPath, Request, State};
+use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
 use axum::http::header::CONNECTION;
-use axum::http::{HeaderValue, StatusCode, Version};
+use axum::http::{HeaderValue, StatusCode};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use futures::FutureExt as _;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto::Builder;
-use hyper_util::server::graceful::GracefulShutdown;
-use hyper_util::service::TowerToHyperService;
 use prometheus::{HistogramOpts, HistogramVec, IntCounterVec, Opts};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tower_http::catch_panic::CatchPanicLayer;
 use tracing::Instrument;
 
-use crate::timely::timely;
+use crate::connections::{self, Room};
 use crate::{Context, Error, Problem, trace};
 
-/// How long a client may take to send a request's head.
-const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long a client may take to send a request's body, from its head on.
-const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 /// Connections served at once; more wait to be accepted.
 const CONNECTIONS: usize = 10_000;
 /// Largest request body, in bytes; a route that needs more sets its own `DefaultBodyLimit`.
 const BODY_LIMIT: usize = 1 << 20;
-/// Once shutdown began, connections are still served this long, each answer saying that it is the last: a connection that is
-/// closed just when its client sends on it would leave a request without an answer.
-const LAST_ANSWERS: Duration = Duration::from_millis(250);
-/// How long open requests may take after that. Streams (SSE) should end by themselves on `ctx.shutdown()`.
-const DRAIN: Duration = Duration::from_secs(8);
 
 /// Serves `router` on `listener` until shutdown, then lets open requests finish. Handlers find the client's address as
 /// `ConnectInfo<SocketAddr>`.
@@ -48,88 +31,9 @@ pub async fn serve(ctx: Context, listener: TcpListener, router: Router) -> Resul
         .layer(from_fn_with_state(metrics, observe))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(DefaultBodyLimit::max(BODY_LIMIT));
-    let graceful = GracefulShutdown::new();
-    let mut server = Builder::new(TokioExecutor::new());
-    server.http1().timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT);
-    server.http2().timer(TokioTimer::new()).keep_alive_interval(Duration::from_secs(30));
+    let room = Room::new(&ctx, "service", CONNECTIONS)?;
     tracing::info!(address = %listener.local_addr()?, "listens");
-    let room = Arc::new(Semaphore::new(CONNECTIONS));
-    let open = |stream: TcpStream, peer: SocketAddr, room: Option<OwnedSemaphorePermit>| {
-        let service = TowerToHyperService::new(Connection { app: app.clone(), peer });
-        let watched = graceful.watch(server.serve_connection_with_upgrades(io(stream), service).into_owned());
-        tokio::spawn(async move {
-            if let Err(error) = watched.await {
-                tracing::debug!(%error, "a connection ended early");
-            }
-            drop(room);
-        });
-    };
-    let closing = async {
-        ctx.shutdown().cancelled().await;
-        tokio::time::sleep(LAST_ANSWERS).await;
-    };
-    tokio::pin!(closing);
-    loop {
-        let accepted = tokio::select! {
-            () = &mut closing => break,
-            accepted = accept(&listener, &room) => accepted,
-        };
-        match accepted {
-            Ok((stream, peer, room)) => open(stream, peer, Some(room)),
-            Err(error) => {
-                // Out of descriptors: accepting again at once would only spin.
-                tracing::warn!(%error, "a connection could not be accepted");
-                tokio::time::sleep(Duration::from_millis(100)).await;
-            }
-        }
-    }
-    // What the kernel has accepted for us already would be reset.
-    while let Some(Ok((stream, peer))) = listener.accept().now_or_never() {
-        open(stream, peer, None);
-    }
-    drop(listener);
-    // Nor has a connection of the last moments brought its request yet.
-    tokio::time::sleep(LAST_ANSWERS).await;
-    if tokio::time::timeout(DRAIN, graceful.shutdown()).await.is_err() {
-        tracing::warn!("connections were still open after {} s", DRAIN.as_secs());
-    }
-    Ok(())
-}
-
-/// The next connection, once there is room for one.
-async fn accept(listener: &TcpListener, room: &Arc<Semaphore>) -> Result<(TcpStream, SocketAddr, OwnedSemaphorePermit), Error> {
-    let room = Arc::clone(room).acquire_owned().await?;
-    let (stream, peer) = listener.accept().await?;
-    Ok((stream, peer, room))
-}
-
-fn io(stream: TcpStream) -> TokioIo<TcpStream> {
-    // Answers are small and complete; waiting to coalesce them only adds latency.
-    let _ = stream.set_nodelay(true);
-    TokioIo::new(stream)
-}
-
-/// One connection's service: the router, with the client's address put into each request.
-#[derive(Clone)]
-struct Connection {
-    app: Router,
-    peer: SocketAddr,
-}
-
-impl tower::Service<axum::http::Request<hyper::body::Incoming>> for Connection {
-    type Response = Response;
-    type Error = std::convert::Infallible;
-    type Future = <Router as tower::Service<Request>>::Future;
-
-    fn poll_ready(&mut self, cx: &mut std::task::Context<'_>) -> std::task::Poll<Result<(), Self::Error>> {
-        <Router as tower::Service<Request>>::poll_ready(&mut self.app, cx)
-    }
-
-    fn call(&mut self, request: axum::http::Request<hyper::body::Incoming>) -> Self::Future {
-        let mut request = request.map(|body| timely(body, BODY_TIMEOUT));
-        request.extensions_mut().insert(ConnectInfo(self.peer));
-        self.app.call(request)
-    }
+    connections::serve(listener, app, room, ctx.shutdown()).await
 }
 
 #[derive(Clone)]
@@ -153,10 +57,8 @@ impl HttpMetrics {
 
 /// While draining, asks clients to take their next request elsewhere.
 async fn say_the_last(State(shutdown): State<CancellationToken>, request: Request, next: Next) -> Response {
-    // HTTP/2 has its own way to say so.
-    let persistent = request.version() == Version::HTTP_11;
     let mut response = next.run(request).await;
-    if persistent && shutdown.is_cancelled() {
+    if shutdown.is_cancelled() {
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
     response
@@ -199,8 +101,13 @@ fn panicked(panic: Box<dyn std::any::Any + Send>) -> Response {
 
 #[cfg(test)]
 mod tests {
+    use std::net::SocketAddr;
+    use std::time::Duration;
+
+    use axum::extract::ConnectInfo;
     use axum::routing::get;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpStream;
 
     use super::*;
     use crate::{Env, Process};

@@ -94,7 +94,7 @@ pub async fn home(store: &Store, user: UserId) -> Result<Option<(WorkspaceInfo, 
     .transpose()
 }
 
-/// Failed attempts of each subject within its running window, with the window's end.
+/// Failed attempts of each subject within its running window, with the window's end. Of a network that is known: 0, until when it is.
 pub async fn failed_attempts(store: &Store, subjects: &[String], now: Millis) -> Result<Vec<(String, i32, Millis)>, StoreError> {
     let rows = sqlx::query!(
         "SELECT subject, attempts, window_end FROM login_attempts WHERE subject = ANY ($1) AND window_end > $2",
@@ -119,12 +119,43 @@ pub async fn note_failure(store: &Store, subjects: &[String], now: Millis, windo
     )
     .execute(store.pool())
     .await?;
-    sqlx::query!("DELETE FROM login_attempts WHERE window_end < $1", from_millis(now - window_ms)).execute(store.pool()).await?;
     Ok(())
 }
 
-/// Forgets the failures of these subjects, after a success.
-pub async fn forget_failures(store: &Store, subjects: &[String]) -> Result<(), StoreError> {
-    sqlx::query!("DELETE FROM login_attempts WHERE subject = ANY ($1)", subjects).execute(store.pool()).await?;
+/// A login that succeeded: forgets the failures of these subjects, and keeps `known` until then.
+pub async fn note_success(store: &Store, forget: &[String], known: &str, until: Millis) -> Result<(), StoreError> {
+    let mut tx = store.begin().await?;
+    sqlx::query!("DELETE FROM login_attempts WHERE subject = ANY ($1)", forget).execute(&mut *tx).await?;
+    sqlx::query!(
+        r#"INSERT INTO login_attempts (subject, attempts, window_end) VALUES ($1, 0, $2)
+           ON CONFLICT (subject) DO UPDATE SET window_end = greatest(login_attempts.window_end, excluded.window_end)"#,
+        known,
+        from_millis(until)
+    )
+    .execute(&mut *tx)
+    .await?;
+    tx.commit().await?;
     Ok(())
+}
+
+/// Removes windows that have ended; returns how many.
+pub async fn purge_attempts(store: &Store, now: Millis) -> Result<u64, StoreError> {
+    // A failure that is being noted locks several rows: waiting for one of them could be a deadlock.
+    let gone = sqlx::query!(
+        "DELETE FROM login_attempts WHERE subject IN (SELECT subject FROM login_attempts WHERE window_end <= $1 FOR UPDATE SKIP LOCKED)",
+        from_millis(now)
+    );
+    Ok(gone.execute(store.pool()).await?.rows_affected())
+}
+
+/// Administrators of the workspace, beside this one, who may log in.
+pub async fn other_admins(store: &Store, workspace: WorkspaceId, email: &str) -> Result<Vec<String>, StoreError> {
+    Ok(sqlx::query_scalar!(
+        r#"SELECT u.email FROM users u JOIN memberships m ON m.user_id = u.id
+           WHERE m.workspace_id = $1 AND m.role = 'admin' AND u.email <> $2 AND u.disabled_at IS NULL ORDER BY u.email LIMIT 20"#,
+        workspace.0,
+        email
+    )
+    .fetch_all(store.pool())
+    .await?)
 }

@@ -54,7 +54,23 @@ pub async fn delete(store: &Store, digest: &[u8; 32]) -> Result<(), StoreError> 
     Ok(())
 }
 
+/// Sessions removed by one statement, so that none runs into its limit.
+const BATCH: i64 = 10_000;
+
 /// Removes what has expired; returns how many.
 pub async fn purge(store: &Store, now: Millis) -> Result<u64, StoreError> {
-    Ok(sqlx::query!("DELETE FROM sessions WHERE expires_at <= $1", from_millis(now)).execute(store.pool()).await?.rows_affected())
+    let mut removed = 0;
+    loop {
+        let batch = sqlx::query!(
+            r#"DELETE FROM sessions WHERE token_sha256 IN
+               (SELECT token_sha256 FROM sessions WHERE expires_at <= $1 LIMIT $2 FOR UPDATE SKIP LOCKED)"#,
+            from_millis(now),
+            BATCH
+        );
+        let gone = batch.execute(store.pool()).await?.rows_affected();
+        removed += gone;
+        if gone < BATCH.unsigned_abs() {
+            return Ok(removed);
+        }
+    }
 }

@@ -667,7 +667,7 @@ export interface components {
             };
             /**
              * Format: int32
-             * @description How many redirects are followed, 0 … 10.
+             * @description How many redirects are followed, 0 … 10. A body is not taken to another origin: such a redirect is a failure.
              */
             max_redirects?: number;
             method?: components["schemas"]["HttpMethod"];
@@ -1489,7 +1489,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Logged in; the cookie `sid` is set too */
+            /** @description Logged in; the session cookie is set too: `sid`, or `__Host-sid` where the public URL is https */
             200: {
                 headers: {
                     [name: string]: unknown;

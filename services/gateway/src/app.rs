@@ -8,7 +8,7 @@ use model::{Clock, Millis};
 use store::Store;
 use tokio_util::sync::CancellationToken;
 
-use crate::auth::{LoginLimit, Sessions};
+use crate::auth::{Limit, Sessions};
 use crate::live::{Catalog, Flights};
 use crate::mesh::Log;
 use crate::settings::Settings;
@@ -33,7 +33,7 @@ pub(crate) struct Parts {
     pub singles: Flights,
     pub hub: Hub,
     pub log: Option<Arc<Log>>,
-    pub logins: LoginLimit,
+    pub logins: Limit,
     pub shutdown: CancellationToken,
     pub public_origin: String,
     pub trusted_proxies: usize,
@@ -103,7 +103,7 @@ impl App {
         self.0.log.as_ref()
     }
 
-    pub(crate) fn logins(&self) -> &LoginLimit {
+    pub(crate) fn logins(&self) -> &Limit {
         &self.0.logins
     }
 

@@ -32,7 +32,8 @@ pub(crate) struct Document;
 pub fn openapi() -> utoipa::openapi::OpenApi {
     let (_, mut document) = routes::collect(Document::openapi()).split_for_parts();
     if let Some(components) = document.components.as_mut() {
-        components.add_security_scheme("cookie", SecurityScheme::ApiKey(ApiKey::Cookie(ApiKeyValue::new("sid"))));
+        let cookie = ApiKeyValue::with_description("sid", "`__Host-sid` where the public URL is https");
+        components.add_security_scheme("cookie", SecurityScheme::ApiKey(ApiKey::Cookie(cookie)));
         components.add_security_scheme("bearer", SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)));
     }
     for (path, item) in &mut document.paths.paths {

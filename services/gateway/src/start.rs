@@ -17,7 +17,7 @@ use tokio::net::TcpListener;
 use utoipa::OpenApi as _;
 
 use crate::app::{App, Parts, origin_of};
-use crate::auth::{LoginLimit, Sessions, refuse_cross_site};
+use crate::auth::{Limit, Sessions, refuse_cross_site};
 use crate::input::oversized;
 use crate::live::{Catalog, Flights, follow_configuration, refresh_states};
 use crate::mesh::Log;
@@ -75,7 +75,7 @@ fn assemble(ctx: &Context, settings: &Settings) -> Result<(App, Replication), Er
         catalog: Catalog::default(),
         pages: Flights::pages(),
         singles: Flights::singles(),
-        logins: LoginLimit::default(),
+        logins: Limit::logins(),
         shutdown: ctx.shutdown().clone(),
         public_origin: origin_of(settings),
         trusted_proxies: settings.trusted_proxies,

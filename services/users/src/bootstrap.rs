@@ -49,6 +49,12 @@ pub(crate) async fn run(app: &App, settings: &Settings) -> Result<(), BootstrapE
             }
             tracing::info!(email, "the administrator's account is in place");
         }
+        // Another address makes another account and takes nothing from the one before.
+        let others = accounts::other_admins(&app.store, workspace.id, email).await?;
+        if !others.is_empty() {
+            let accounts = others.join(", ");
+            tracing::warn!(accounts, "beside ADMIN_EMAIL these administrators can still log in; docs/operations.md says how to end that");
+        }
     }
     let mut names = Vec::new();
     for (name, channel) in &settings.channels {

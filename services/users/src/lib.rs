@@ -1,7 +1,7 @@
 //! Users: accounts and configuration. Not public: other services come by the internal API key.
 //!
 //! `routes/` one endpoint a file, `accounts/` passwords and tokens, `channels/` secrets at rest,
-//! `relay.rs` carries committed changes to Kafka.
+//! `relay.rs` carries committed changes to Kafka, `sweep.rs` removes what has expired.
 
 mod accounts;
 mod app;
@@ -12,6 +12,7 @@ mod internal_key;
 mod relay;
 mod routes;
 mod settings;
+mod sweep;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -54,6 +55,7 @@ pub async fn start(ctx: Context) -> Result<(), Error> {
 
     ctx.spawn("http", service::serve(ctx.clone(), listener, routes::router(app.clone())));
     ctx.spawn("relay", relay.run(ctx.shutdown().clone()));
+    ctx.spawn("sweep", sweep::run(app.store.clone(), Arc::clone(&app.clock), ctx.shutdown().clone()));
     let latch = ctx.latch("accounts");
     let shutdown = ctx.shutdown().clone();
     ctx.spawn("bootstrap", async move {

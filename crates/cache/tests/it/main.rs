@@ -5,6 +5,7 @@ mod connection;
 mod generations;
 mod lease;
 mod live;
+mod sessions;
 
 use cache::{Cache, CacheConfig};
 

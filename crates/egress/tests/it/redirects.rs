@@ -65,16 +65,54 @@ async fn credentials_stay_with_the_host_they_were_meant_for() {
     assert!(!mirrored.contains("secret"), "{mirrored}");
 }
 
+/// Redirects from `/` to `/goal` of the same server, which mirrors.
+async fn moved_within(status: u16) -> Server {
+    server(move |mut stream| async move {
+        let text = head(&mut stream).await;
+        let answer = if text.contains(" /goal ") {
+            format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{text}", text.len())
+        } else {
+            format!("HTTP/1.1 {status} Moved\r\nlocation: /goal\r\ncontent-length: 0\r\n\r\n")
+        };
+        let _ = stream.write_all(answer.as_bytes()).await;
+    })
+    .await
+}
+
+fn post(url: &str) -> Get<'_> {
+    let mut post = Get::new(url);
+    post.method = Method::POST;
+    post.body = "x".into();
+    post
+}
+
 #[tokio::test]
 async fn a_post_becomes_a_get_where_browsers_do_so() {
-    let goal = mirror().await;
     for (status, method) in [(301, "GET"), (302, "GET"), (303, "GET"), (307, "POST"), (308, "POST")] {
+        let server = moved_within(status).await;
+        let answer = post(&server.url()).ask(&egress()).await.unwrap();
+        assert!(answer.body.starts_with(method.as_bytes()), "{status}: {:?}", answer.body);
+        let length = b"content-length: 1";
+        let carries = answer.body.windows(length.len()).any(|part| part.eq_ignore_ascii_case(length));
+        assert_eq!(carries, method == "POST", "{status}: {:?}", answer.body);
+    }
+}
+
+#[tokio::test]
+async fn a_body_is_not_taken_to_another_origin() {
+    for (status, method) in [(302, "PUT"), (307, "POST"), (308, "POST")] {
+        let goal = mirror().await;
         let hop = redirecting(status, &goal.url()).await;
         let url = hop.url();
-        let mut get = Get::new(&url);
-        get.method = Method::POST;
-        get.body = "x".into();
-        let answer = get.ask(&egress()).await.unwrap();
+        let mut sent = post(&url);
+        sent.method = method.parse().unwrap();
+        let failure = sent.ask(&egress()).await.unwrap_err();
+        assert_eq!(failure.kind, FailureKind::Redirect, "{status}");
+        assert!(failure.detail.contains("set the URL"), "{}", failure.detail);
+        assert_eq!(goal.connections(), 0, "{status}");
+        // Without one there is nothing to keep, and the method stays.
+        sent.body = bytes::Bytes::new();
+        let answer = sent.ask(&egress()).await.unwrap();
         assert!(answer.body.starts_with(method.as_bytes()), "{status}: {:?}", answer.body);
     }
 }

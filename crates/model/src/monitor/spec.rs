@@ -74,7 +74,7 @@ pub struct HttpProbe {
     pub headers: BTreeMap<String, String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub body: Option<String>,
-    /// How many redirects are followed, 0 … 10.
+    /// How many redirects are followed, 0 … 10. A body is not taken to another origin: such a redirect is a failure.
     #[serde(default = "default_redirects")]
     pub max_redirects: u8,
     /// False accepts any certificate (the expiry is still reported).

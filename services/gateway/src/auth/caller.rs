@@ -1,5 +1,6 @@
 //! Extractors: a handler that names one cannot run without a session.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
@@ -7,7 +8,7 @@ use http::request::Parts;
 use model::{Role, Session, WorkspaceId};
 use service::Problem;
 
-use super::Token;
+use super::{Token, client_address};
 use crate::app::App;
 use crate::error::ApiError;
 
@@ -15,6 +16,8 @@ use crate::error::ApiError;
 pub(crate) struct Caller {
     pub session: Arc<Session>,
     pub token: Token,
+    /// Where the request comes from.
+    pub address: Option<IpAddr>,
 }
 
 impl Caller {
@@ -34,9 +37,10 @@ impl FromRequestParts<App> for Caller {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Self::Rejection> {
         let no_session = || Problem::unauthorized("log in first: there is no session, or it has ended");
-        let token = Token::of(&parts.headers).ok_or_else(no_session)?;
-        let session = app.sessions().find(&token).await?.ok_or_else(no_session)?;
-        Ok(Self { session, token })
+        let token = Token::of(&parts.headers, app.is_https()).ok_or_else(no_session)?;
+        let address = client_address(&parts.extensions, &parts.headers, app.trusted_proxies());
+        let session = app.sessions().find(&token, address).await?.ok_or_else(no_session)?;
+        Ok(Self { session, token, address })
     }
 }
 

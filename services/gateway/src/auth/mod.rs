@@ -10,6 +10,6 @@ mod token;
 pub(crate) use address::client_address;
 pub(crate) use caller::{Admin, Caller, Editor};
 pub(crate) use csrf::refuse_cross_site;
-pub(crate) use rate::LoginLimit;
+pub(crate) use rate::Limit;
 pub(crate) use sessions::Sessions;
 pub(crate) use token::{Token, cookie, expired_cookie};

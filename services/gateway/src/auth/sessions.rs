@@ -1,6 +1,7 @@
 //! Sessions for reading: a few seconds in the process, else Redis, else the users service.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -8,15 +9,15 @@ use cache::Cache;
 use directory::Client;
 use model::{Clock, Session};
 
-use super::Token;
-use crate::error::ApiResult;
+use super::{Limit, Token};
+use crate::error::{ApiError, ApiResult};
 
 /// How long a revoked session may still be accepted by this process.
 const KEEP: Duration = Duration::from_secs(5);
 /// Sessions remembered; beyond, the old ones are forgotten.
 const MAX_KEPT: usize = 20_000;
 
-/// None: nobody holds this token. Remembered too, so that guessing costs users nothing.
+/// None: nobody holds this token. Remembered too, so that a page which goes on asking with it costs users little.
 type Found = Option<Arc<Session>>;
 
 /// Looks sessions up.
@@ -25,36 +26,48 @@ pub(crate) struct Sessions {
     client: Client,
     clock: Arc<dyn Clock>,
     kept: Mutex<HashMap<String, (Found, Instant)>>,
+    /// Ever new tokens would cost users a query each. It binds only what neither this process nor Redis knows.
+    unknown: Limit,
 }
 
 impl Sessions {
     pub(crate) fn new(cache: Cache, client: Client, clock: Arc<dyn Clock>) -> Self {
-        Self { cache, client, clock, kept: Mutex::default() }
+        Self { cache, client, clock, kept: Mutex::default(), unknown: Limit::unknown_tokens() }
     }
 
-    /// Who holds the token. Fails only where neither Redis nor users can tell.
-    pub(crate) async fn find(&self, token: &Token) -> ApiResult<Found> {
+    /// Who holds the token. Fails only where neither Redis nor users can tell, or users is not to be asked: too many tokens
+    /// from this address were nobody's.
+    pub(crate) async fn find(&self, token: &Token, from: Option<IpAddr>) -> ApiResult<Found> {
         let hash = token.hash();
         if let Some(found) = self.recall(&hash) {
             return Ok(found);
         }
-        let found = self.look_up(token, &hash).await?.filter(|session| session.expires_at > self.clock.now_ms()).map(Arc::new);
+        let found = self.look_up(token, &hash, from).await?.filter(|session| session.expires_at > self.clock.now_ms()).map(Arc::new);
         self.remember(hash, found.clone());
         Ok(found)
     }
 
-    async fn look_up(&self, token: &Token, hash: &str) -> ApiResult<Option<Session>> {
+    async fn look_up(&self, token: &Token, hash: &str, from: Option<IpAddr>) -> ApiResult<Option<Session>> {
         match self.cached(hash).await {
             Ok(Some(session)) => return Ok(Some(session)),
             Ok(None) => {}
             // The truth is with users; Redis only spares it the work.
             Err(error) => tracing::debug!(%error, "a session could not be read from Redis"),
         }
-        match self.client.resolve_session(token.secret()).await {
-            Ok(session) => Ok(Some(session)),
-            Err(error) if error.refusal().is_some_and(|refusal| refusal.status == 401) => Ok(None),
-            Err(error) => Err(error.into()),
+        // Taken before the answer is known: else all that come at once would pass.
+        if let Some(from) = from {
+            let refused = |seconds| ApiError::too_many("too many requests from this address came with a token that nobody holds", seconds);
+            self.unknown.take(from, self.clock.now_ms()).map_err(refused)?;
         }
+        let answer = self.client.resolve_session(token.secret()).await;
+        let nobodys = answer.as_ref().is_err_and(|error| error.refusal().is_some_and(|refusal| refusal.status == 401));
+        if nobodys {
+            return Ok(None);
+        }
+        if let Some(from) = from {
+            self.unknown.give_back(from, self.clock.now_ms());
+        }
+        Ok(Some(answer?))
     }
 
     async fn cached(&self, hash: &str) -> Result<Option<Session>, cache::CacheError> {

@@ -64,7 +64,7 @@ impl Reader {
             // The browser comes back by itself, to a gateway that lives.
             () = self.app.shutdown().cancelled() => None,
             told = self.seat.next() => Some(written(&told.unwrap_or_else(|| self.app.hub().event("resync", Bytes::from_static(b"{}"))))),
-            _ = self.heartbeat.tick() => match self.app.sessions().find(&self.caller.token).await {
+            _ = self.heartbeat.tick() => match self.app.sessions().find(&self.caller.token, self.caller.address).await {
                 Ok(None) => None,
                 // Where nobody can tell whether the session still holds, it is given the benefit of the doubt.
                 Ok(Some(_)) | Err(_) => Some(Bytes::from_static(b": alive\n\n")),

@@ -3,9 +3,10 @@
 use reqwest::Method;
 use reqwest::header::{CONTENT_TYPE, COOKIE, ORIGIN, SET_COOKIE};
 use serde_json::json;
+use sha2::{Digest as _, Sha256};
 
-use crate::mesh::{Mesh, answer, spec};
-use crate::users::{ADMIN, VIEWER};
+use crate::mesh::{Mesh, answer, now, spec};
+use crate::users::{ADMIN, Users, VIEWER, session};
 
 #[tokio::test]
 async fn a_session_from_login_to_logout() {
@@ -33,6 +34,41 @@ async fn a_session_from_login_to_logout() {
             usize::from(answer(mesh.request(Method::POST, "/api/login").json(&json!({"email": "a@b", "password": "x"}))).await.0 == 429);
     }
     assert!(refused >= 5, "only {refused} of 40 attempts at once were held back");
+}
+
+#[tokio::test]
+async fn under_https_the_session_is_in_a_cookie_that_no_other_host_can_set() {
+    let mesh = Mesh::with(&[("PUBLIC_URL", "https://status.example.com")], Users::start().await).await;
+    let credentials = json!({"email": "admin@upmesh.test", "password": "right"});
+    let response = mesh.request(Method::POST, "/api/login").json(&credentials).send().await.expect("an answer");
+    let cookie = response.headers()[SET_COOKIE].to_str().expect("text").to_owned();
+    assert!(cookie.starts_with("__Host-sid=admin-token; HttpOnly; SameSite=Lax; Secure; Path=/; Max-Age="), "{cookie}");
+    let with_cookie = |method, path, name| mesh.request(method, path).header(COOKIE, format!("{name}={ADMIN}"));
+    assert_eq!(answer(with_cookie(Method::GET, "/api/me", "sid")).await.0, 401);
+    assert_eq!(answer(with_cookie(Method::GET, "/api/me", "__Host-sid")).await.0, 200);
+    let response = with_cookie(Method::POST, "/api/logout", "__Host-sid").send().await.expect("an answer");
+    let ended = response.headers()[SET_COOKIE].to_str().expect("text").to_owned();
+    assert!(ended.starts_with("__Host-sid=;") && ended.contains("Max-Age=0"), "{ended}");
+}
+
+#[tokio::test]
+async fn tokens_that_nobody_holds_cost_users_only_so_many_questions() {
+    let users = Users::start().await;
+    let mesh = Mesh::with(&[], users.clone()).await;
+    let copy = serde_json::from_value(session(VIEWER).expect("known")).expect("a session");
+    mesh.cache().await.put_session(&hex::encode(Sha256::digest(VIEWER)), &copy, now()).await.expect("copied");
+    let before = users.questions();
+    let (mut unknown, mut held_back) = (0, 0);
+    for n in 0..100 {
+        match mesh.get_as(&format!("made-up-{n}"), "/api/me").await.0 {
+            401 => unknown += 1,
+            429 => held_back += 1,
+            status => panic!("{status}"),
+        }
+    }
+    assert!(held_back > 0, "all of 100 questions were asked");
+    assert_eq!(users.questions() - before, unknown);
+    assert_eq!(mesh.get_as(VIEWER, "/api/me").await.0, 200, "a session that Redis knows is not held back");
 }
 
 #[tokio::test]

@@ -31,6 +31,7 @@ struct Known {
     deleted: Vec<(MonitorId, i64)>,
     revision: i64,
     ended: Vec<String>,
+    questions: usize,
 }
 
 /// The stub; lives as long as the test's runtime.
@@ -56,6 +57,11 @@ impl Users {
             .with_state(users.clone());
         tokio::spawn(async move { axum::serve(listener, router).await });
         users
+    }
+
+    /// How often it was asked who holds a token.
+    pub fn questions(&self) -> usize {
+        self.known.lock().expect("no panic").questions
     }
 
     /// Puts a monitor there, as if somebody had created it an hour ago.
@@ -90,7 +96,8 @@ fn problem(status: StatusCode, detail: &str) -> Answer {
     (status, Json(json!({"type": "about:blank", "title": status.canonical_reason(), "status": status.as_u16(), "detail": detail})))
 }
 
-fn session(token: &str) -> Option<Value> {
+/// The session of a token.
+pub fn session(token: &str) -> Option<Value> {
     let (person, workspace, role) = match token {
         ADMIN => (1, workspace(), "admin"),
         VIEWER => (2, workspace(), "viewer"),
@@ -128,7 +135,10 @@ async fn logout(State(users): State<Users>, Json(body): Json<Value>) -> StatusCo
 
 async fn resolve(State(users): State<Users>, Json(body): Json<Value>) -> Answer {
     let token = body["token"].as_str().unwrap_or_default();
-    let ended = users.known.lock().expect("no panic").ended.iter().any(|ended| ended == token);
+    let mut known = users.known.lock().expect("no panic");
+    known.questions += 1;
+    let ended = known.ended.iter().any(|ended| ended == token);
+    drop(known);
     match session(token).filter(|_| !ended) {
         Some(session) => (StatusCode::OK, Json(session)),
         None => problem(StatusCode::UNAUTHORIZED, "no such session"),

@@ -1,9 +1,13 @@
 //! Sessions, and how many wrong passwords are stood.
 
+use std::time::Duration;
+
 use model::Role;
-use testkit::{INTERNAL_KEY, Stack};
+use testkit::{INTERNAL_KEY, Stack, eventually};
 
 use crate::mesh::{EMAIL, PASSWORD, Replica, client, refused};
+
+const SOON: Duration = Duration::from_secs(20);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_session_lives_from_login_to_logout_on_every_replica() {
@@ -49,6 +53,64 @@ async fn guessing_is_slowed_down_for_the_guesser_alone() {
     assert_eq!(refusal.status, 429, "even the right password waits");
     assert!(refusal.retry_after.is_some_and(|seconds| (1..=900).contains(&seconds)), "{refusal:?}");
     assert!(replica.client.login(EMAIL, PASSWORD.into(), "192.0.2.8").await.is_ok(), "the owner elsewhere is not locked out");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_ipv6_network_guesses_as_one() {
+    let stack = Stack::new();
+    stack.create_topics(1).await;
+    let replica = Replica::start(&stack, &[]).await;
+    for host in 1..=10 {
+        assert_eq!(refused(replica.client.login(EMAIL, "guess".into(), &format!("2001:db8:0:9::{host}")).await).status, 401);
+    }
+    assert_eq!(refused(replica.client.login(EMAIL, "guess".into(), "2001:db8:0:9:8:7:6:5").await).status, 429);
+    assert!(replica.client.login(EMAIL, PASSWORD.into(), "2001:db8:0:a::1").await.is_ok(), "another network");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_attack_on_an_account_does_not_keep_its_owner_out() {
+    let stack = Stack::new();
+    stack.create_topics(1).await;
+    let replica = Replica::start(&stack, &[]).await;
+    let login = |address| replica.client.login(EMAIL, PASSWORD.into(), address);
+    for home in ["192.0.2.1", "2001:db8::1"] {
+        let session = login(home).await.expect("a session");
+        // Whoever logs out is known there no less.
+        replica.client.logout(session.token).await.expect("ended");
+    }
+    // A hundred failures from everywhere.
+    let attack = "WITH failed AS (INSERT INTO login_attempts VALUES ('account|admin@upmesh.test', 100, now() + interval '15 minutes') \
+                  ON CONFLICT (subject) DO UPDATE SET attempts = 100 RETURNING 1) SELECT count(*) FROM failed";
+    assert_eq!(stack.database().await.number(attack).await, 1);
+    assert_eq!(refused(login("198.51.100.1").await).status, 429, "the guesser, and who was never there");
+    for home in ["192.0.2.1", "2001:db8::ffff:2"] {
+        assert!(login(home).await.is_ok(), "{home}");
+    }
+    // Who fails there is counted there.
+    for _ in 0..10 {
+        assert_eq!(refused(replica.client.login(EMAIL, "guess".into(), "192.0.2.1").await).status, 401);
+    }
+    assert_eq!(refused(login("192.0.2.1").await).status, 429);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_has_expired_is_removed() {
+    let stack = Stack::new();
+    stack.create_topics(1).await;
+    let first = Replica::start(&stack, &[]).await;
+    let (ended, lives) = (first.login().await, first.login().await);
+    let database = stack.database().await;
+    let expire = "WITH old AS (UPDATE sessions SET expires_at = now() - interval '1 second' \
+                  WHERE token_sha256 <> (SELECT token_sha256 FROM sessions ORDER BY created_at DESC LIMIT 1) RETURNING 1), \
+                  counted AS (UPDATE login_attempts SET window_end = now() - interval '1 second' RETURNING 1) \
+                  SELECT count(*) FROM old, counted";
+    assert!(database.number(expire).await > 0);
+    drop(first);
+    let second = Replica::start(&stack, &[]).await;
+    let left = "SELECT (SELECT count(*) FROM sessions WHERE expires_at <= now()) + (SELECT count(*) FROM login_attempts WHERE window_end <= now())";
+    eventually("only what is in force", SOON, || async { (database.number(left).await == 0).then_some(()) }).await;
+    assert!(second.client.resolve_session(lives.token).await.is_ok());
+    assert_eq!(refused(second.client.resolve_session(ended.token).await).status, 401);
 }
 
 #[tokio::test(flavor = "multi_thread")]

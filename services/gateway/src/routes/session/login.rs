@@ -19,7 +19,7 @@ use crate::input::Json;
     summary = "Log in",
     request_body = Credentials,
     responses(
-        (status = 200, description = "Logged in; the cookie `sid` is set too", body = Session),
+        (status = 200, description = "Logged in; the session cookie is set too: `sid`, or `__Host-sid` where the public URL is https", body = Session),
         (status = 401, description = "E-mail address or password is wrong", body = ProblemBody, content_type = "application/problem+json"),
         (status = 429, description = "Too many attempts; `Retry-After` says when to try again", body = ProblemBody, content_type = "application/problem+json"),
     ),
