@@ -11,6 +11,7 @@ use tokio::sync::{mpsc, watch};
 
 use crate::config::KafkaConfig;
 use crate::error::KafkaError;
+use crate::heard::Heard;
 use crate::record::{Detacher, Message};
 use crate::topics::partitions;
 
@@ -31,7 +32,7 @@ impl BroadcastConsumer {
         let mut native: ClientConfig = config.consumer(&format!("{}-broadcast", config.client_id));
         // A log that began anew is followed from its end, too.
         native.set("auto.offset.reset", "latest").set("statistics.interval.ms", "0");
-        let client: BaseConsumer = native.create()?;
+        let client: BaseConsumer<Heard> = native.create_with_context(Heard::default())?;
         let topics: Vec<String> = topics.iter().map(|&topic| topic.to_owned()).collect();
         let (sender, messages) = mpsc::channel(1024);
         let (ready_sender, ready) = watch::channel(false);
@@ -62,7 +63,7 @@ impl Drop for BroadcastConsumer {
 }
 
 struct Reader {
-    client: BaseConsumer,
+    client: BaseConsumer<Heard>,
     topics: Vec<String>,
     known: HashMap<(String, i32), i64>,
     closed: Arc<AtomicBool>,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use rdkafka::ClientConfig;
 use rdkafka::config::RDKafkaLogLevel;
 
-/// `KAFKA_SECURITY_PROTOCOL` and its SASL settings, passed to librdkafka as they are.
+/// `KAFKA_SECURITY_PROTOCOL` and what belongs to it, passed to librdkafka as it is. TLS and SCRAM are OpenSSL's.
 #[derive(Clone, Default)]
 pub struct Security {
     /// `plaintext`, `ssl`, `sasl_plaintext` or `sasl_ssl`.
@@ -17,6 +17,10 @@ pub struct Security {
     pub sasl_password: Option<String>,
     /// Path of a PEM file with the certificate authorities; the system's if absent.
     pub ca_location: Option<String>,
+    /// Paths of PEM files with our certificate and its key, for brokers that ask for one.
+    pub certificate_location: Option<String>,
+    pub key_location: Option<String>,
+    pub key_password: Option<String>,
 }
 
 impl fmt::Debug for Security {
@@ -93,6 +97,9 @@ impl KafkaConfig {
                 ("sasl.username", &security.sasl_username),
                 ("sasl.password", &security.sasl_password),
                 ("ssl.ca.location", &security.ca_location),
+                ("ssl.certificate.location", &security.certificate_location),
+                ("ssl.key.location", &security.key_location),
+                ("ssl.key.password", &security.key_password),
             ];
             for (name, value) in optional {
                 if let Some(value) = value {

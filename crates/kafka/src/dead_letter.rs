@@ -66,6 +66,10 @@ impl Rate {
 impl DeadLetters {
     /// `consumer` names the reader in the dead letter.
     pub fn new(producer: Producer, consumer: &'static str, metrics: Option<KafkaMetrics>) -> Self {
+        if let Some(metrics) = &metrics {
+            // Counted from 0, so that the first letter is an increase.
+            metrics.dead_letters.with_label_values(&[consumer]).inc_by(0);
+        }
         Self { producer, consumer, rate: Mutex::default(), metrics }
     }
 
@@ -121,6 +125,16 @@ impl DeadLetters {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn the_count_begins_before_the_first_letter() {
+        let registry = prometheus::Registry::new();
+        let metrics = KafkaMetrics::register(&registry).expect("metrics");
+        let producer = Producer::new(&crate::KafkaConfig::new("127.0.0.1:1", "kafka-test")).expect("producer");
+        let _letters = DeadLetters::new(producer, "tester", Some(metrics));
+        let text = prometheus::TextEncoder::new().encode_to_string(&registry.gather()).expect("text");
+        assert!(text.contains(r#"upmesh_kafka_dead_letters_total{consumer="tester"} 0"#), "{text}");
+    }
 
     #[test]
     fn a_few_pass_whatever_the_share_and_a_flood_does_not() {

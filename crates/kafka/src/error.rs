@@ -13,6 +13,9 @@ pub enum KafkaError {
     /// The broker or the network; the client goes on trying by itself.
     #[error("Kafka: {0}")]
     Transient(String),
+    /// TLS or credentials: what librdkafka says of it. Mended by people, so it may pass.
+    #[error("Kafka: no secured connection: {0} (KAFKA_SECURITY_PROTOCOL, KAFKA_SSL_… and KAFKA_SASL_… in docs/settings.md)")]
+    Refused(String),
     /// The group took the partition away, or the member is out; the next owner reads on.
     #[error("Kafka offsets were not committed: {0}")]
     NotOwner(String),
@@ -29,7 +32,7 @@ pub enum KafkaError {
 impl KafkaError {
     /// Whether the same call may succeed later.
     pub fn is_retryable(&self) -> bool {
-        matches!(self, Self::Transient(_) | Self::Timeout(_))
+        matches!(self, Self::Transient(_) | Self::Refused(_) | Self::Timeout(_))
     }
 }
 

@@ -11,7 +11,8 @@ use rdkafka::{Message as _, Offset, TopicPartitionList};
 
 use crate::config::KafkaConfig;
 use crate::error::KafkaError;
-use crate::topics::{blocking, partitions};
+use crate::heard::{Heard, ask};
+use crate::topics::partitions;
 
 /// A record that nobody could read, with why and where it came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,10 +43,9 @@ pub struct Letters {
 /// How many records lie in a topic.
 pub async fn record_count(config: &KafkaConfig, topic: &str, timeout: Duration) -> Result<u64, KafkaError> {
     let (client, topic) = (config.client(), topic.to_owned());
-    blocking(move || {
-        let consumer: BaseConsumer = client.create()?;
+    ask(client, move |consumer| {
         let mut count = 0;
-        for partition in partitions(&consumer, &topic, timeout)? {
+        for partition in partitions(consumer, &topic, timeout)? {
             let (low, high) = consumer.fetch_watermarks(&topic, partition, timeout)?;
             count += u64::try_from(high - low).unwrap_or(0);
         }
@@ -57,19 +57,18 @@ pub async fn record_count(config: &KafkaConfig, topic: &str, timeout: Duration) 
 /// The newest `limit` letters of `topic` (a dead-letter topic).
 pub async fn newest_letters(config: &KafkaConfig, topic: &str, limit: usize, timeout: Duration) -> Result<Letters, KafkaError> {
     let (client, topic) = (config.consumer("upmesh-letters"), topic.to_owned());
-    blocking(move || {
+    ask(client, move |consumer| {
         let deadline = Instant::now() + timeout;
-        let consumer: BaseConsumer = client.create()?;
         let most = i64::try_from(limit).unwrap_or(i64::MAX);
         let (mut count, mut ranges) = (0, Vec::new());
-        for partition in partitions(&consumer, &topic, timeout)? {
+        for partition in partitions(consumer, &topic, timeout)? {
             let (low, high) = consumer.fetch_watermarks(&topic, partition, timeout)?;
             count += u64::try_from(high - low).unwrap_or(0);
             if high > low {
                 ranges.push((partition, low.max(high.saturating_sub(most)), high));
             }
         }
-        let mut letters = read(&consumer, &topic, &ranges, deadline)?;
+        let mut letters = read(consumer, &topic, &ranges, deadline)?;
         letters.sort_by_key(|letter| std::cmp::Reverse((letter.at, letter.partition, letter.offset)));
         letters.truncate(limit);
         Ok(Letters { count, letters })
@@ -86,24 +85,23 @@ pub async fn letter_at(
     timeout: Duration,
 ) -> Result<Option<Letter>, KafkaError> {
     let (client, topic) = (config.consumer("upmesh-letters"), topic.to_owned());
-    blocking(move || {
+    ask(client, move |consumer| {
         let deadline = Instant::now() + timeout;
-        let consumer: BaseConsumer = client.create()?;
-        if !partitions(&consumer, &topic, timeout)?.contains(&partition) {
+        if !partitions(consumer, &topic, timeout)?.contains(&partition) {
             return Ok(None);
         }
         let (low, high) = consumer.fetch_watermarks(&topic, partition, timeout)?;
         if !(low..high).contains(&offset) {
             return Ok(None);
         }
-        let letters = read(&consumer, &topic, &[(partition, offset, offset + 1)], deadline)?;
+        let letters = read(consumer, &topic, &[(partition, offset, offset + 1)], deadline)?;
         Ok(letters.into_iter().find(|letter| letter.offset == offset))
     })
     .await
 }
 
 /// The records of these ranges (partition, first, one past the last).
-fn read(consumer: &BaseConsumer, topic: &str, ranges: &[(i32, i64, i64)], deadline: Instant) -> Result<Vec<Letter>, KafkaError> {
+fn read(consumer: &BaseConsumer<Heard>, topic: &str, ranges: &[(i32, i64, i64)], deadline: Instant) -> Result<Vec<Letter>, KafkaError> {
     let mut list = TopicPartitionList::with_capacity(ranges.len());
     for (partition, from, _) in ranges {
         list.add_partition_offset(topic, *partition, Offset::Offset(*from))?;

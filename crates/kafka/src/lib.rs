@@ -7,6 +7,7 @@ mod dead_letter;
 mod embedded;
 mod error;
 mod group;
+mod heard;
 mod ledger;
 mod letters;
 mod log;

@@ -13,8 +13,9 @@ use tokio::sync::mpsc;
 
 use crate::config::KafkaConfig;
 use crate::error::KafkaError;
+use crate::heard::{Heard, ask};
 use crate::record::{Detacher, Message};
-use crate::topics::{blocking, partitions};
+use crate::topics::partitions;
 
 /// Records handed out at once.
 const BATCH: usize = 2048;
@@ -45,13 +46,12 @@ impl Stretch {
 pub async fn log_bounds(config: &KafkaConfig, topic: &str, timeout: Duration) -> Result<Vec<Stretch>, KafkaError> {
     let client = config.client();
     let topic = topic.to_owned();
-    blocking(move || {
-        let consumer: BaseConsumer = client.create()?;
+    ask(client, move |consumer| {
         let bounds = |partition| {
             let (from, to) = consumer.fetch_watermarks(&topic, partition, timeout)?;
             Ok(Stretch { partition, from, to })
         };
-        partitions(&consumer, &topic, timeout)?.into_iter().map(bounds).collect()
+        partitions(consumer, &topic, timeout)?.into_iter().map(bounds).collect()
     })
     .await
 }
@@ -60,10 +60,9 @@ pub async fn log_bounds(config: &KafkaConfig, topic: &str, timeout: Duration) ->
 pub async fn offsets_at(config: &KafkaConfig, topic: &str, at: i64, timeout: Duration) -> Result<HashMap<i32, Option<i64>>, KafkaError> {
     let client = config.client();
     let topic = topic.to_owned();
-    blocking(move || {
-        let consumer: BaseConsumer = client.create()?;
+    ask(client, move |consumer| {
         let mut wanted = TopicPartitionList::new();
-        for partition in partitions(&consumer, &topic, timeout)? {
+        for partition in partitions(consumer, &topic, timeout)? {
             wanted.add_partition_offset(&topic, partition, Offset::Offset(at.max(0)))?;
         }
         let found = consumer.offsets_for_times(wanted, timeout)?;
@@ -89,7 +88,7 @@ impl LogReader {
             // A whole log is read: large fetches, and enough of them ahead.
             .set("fetch.message.max.bytes", "4194304")
             .set("queued.max.messages.kbytes", "65536");
-        let client: BaseConsumer = native.create()?;
+        let client: BaseConsumer<Heard> = native.create_with_context(Heard::default())?;
         let mut list = TopicPartitionList::new();
         let mut left = HashMap::new();
         for stretch in stretches.iter().filter(|stretch| !stretch.is_empty()) {
@@ -122,7 +121,7 @@ impl Drop for LogReader {
 }
 
 struct Reader {
-    client: BaseConsumer,
+    client: BaseConsumer<Heard>,
     topic: String,
     /// Where each partition that is still read ends.
     left: HashMap<i32, i64>,
@@ -164,7 +163,7 @@ impl Reader {
                 None => full = !batch.is_empty(),
             }
             if heard.elapsed() > PATIENCE {
-                return self.fail(KafkaError::Timeout(PATIENCE));
+                return self.fail(self.client.context().explain(KafkaError::Timeout(PATIENCE)));
             }
             if (full || self.left.is_empty()) && !batch.is_empty() {
                 let ready = std::mem::replace(&mut batch, Vec::with_capacity(BATCH));

@@ -14,6 +14,7 @@ use rdkafka::producer::{FutureProducer, FutureRecord, Producer as _};
 
 use crate::config::KafkaConfig;
 use crate::error::KafkaError;
+use crate::heard::Heard;
 use crate::record::Record;
 
 /// Idempotent, acks=all. Cheap to clone; all clones share one client.
@@ -23,9 +24,12 @@ use crate::record::Record;
 #[derive(Clone)]
 pub struct Producer(Arc<Inner>);
 
+type Client = FutureProducer<Heard>;
+
 struct Inner {
     config: rdkafka::ClientConfig,
-    client: Mutex<FutureProducer>,
+    client: Mutex<Client>,
+    heard: Heard,
     /// Set by an ack that failed fatally; the next send makes the client anew.
     broken: AtomicBool,
 }
@@ -43,8 +47,9 @@ pub enum SendError {
 impl Producer {
     pub fn new(config: &KafkaConfig) -> Result<Self, KafkaError> {
         let config = config.producer();
-        let client = config.create()?;
-        Ok(Self(Arc::new(Inner { config, client: Mutex::new(client), broken: AtomicBool::new(false) })))
+        let heard = Heard::default();
+        let client = config.create_with_context(heard.clone())?;
+        Ok(Self(Arc::new(Inner { config, client: Mutex::new(client), heard, broken: AtomicBool::new(false) })))
     }
 
     /// Queues the record at once and never waits; the returned future resolves when the brokers have it.
@@ -86,18 +91,18 @@ impl Producer {
         usize::try_from(client.in_flight_count()).unwrap_or(0)
     }
 
-    fn client(&self) -> Result<FutureProducer, KafkaError> {
+    fn client(&self) -> Result<Client, KafkaError> {
         let mut client = self.0.client.lock().unwrap_or_else(PoisonError::into_inner);
         if self.0.broken.swap(false, Ordering::AcqRel) {
             tracing::error!("the Kafka producer failed for good and is made anew");
-            *client = self.0.config.create()?;
+            *client = self.0.config.create_with_context(self.0.heard.clone())?;
         }
         Ok(client.clone())
     }
 }
 
 impl Inner {
-    fn judge(&self, error: &Native, client: &FutureProducer) {
+    fn judge(&self, error: &Native, client: &Client) {
         if error.rdkafka_error_code() == Some(RDKafkaErrorCode::Fatal) || client.client().fatal_error().is_some() {
             self.broken.store(true, Ordering::Release);
         }
@@ -120,7 +125,7 @@ impl Future for Ack {
             Ok(Err((error, _))) => {
                 let client = self.producer.client.lock().unwrap_or_else(PoisonError::into_inner).clone();
                 self.producer.judge(&error, &client);
-                Err(error.into())
+                Err(self.producer.heard.explain(error.into()))
             }
             Err(_) => Err(KafkaError::Closed),
         })

@@ -11,12 +11,17 @@ use rdkafka::{Offset, TopicPartitionList};
 
 use crate::config::KafkaConfig;
 use crate::error::KafkaError;
+use crate::heard::ask;
 
 const DEADLINE: Duration = Duration::from_secs(30);
+/// For a cluster that is there to say so.
+const FIRST_WORD: Duration = Duration::from_secs(5);
 
 /// Creates the topics that are missing, with their settings; those that exist are left as they are.
 /// Not for the embedded broker, which has no admin API: [`crate::EmbeddedBroker::start`] makes its own.
 pub async fn ensure_topics(config: &KafkaConfig, specs: &[TopicSpec], replication: i32) -> Result<(), KafkaError> {
+    // The admin client never says why it has no answer; this one does.
+    cluster_id(config, FIRST_WORD).await?;
     let admin: AdminClient<DefaultClientContext> = config.client().create()?;
     let retention: Vec<String> = specs.iter().map(|spec| spec.retention_ms.to_string()).collect();
     let topics: Vec<NewTopic<'_>> = specs
@@ -43,20 +48,15 @@ pub async fn ensure_topics(config: &KafkaConfig, specs: &[TopicSpec], replicatio
 /// began anew is noticed.
 pub async fn cluster_id(config: &KafkaConfig, timeout: Duration) -> Result<String, KafkaError> {
     let client = config.client();
-    blocking(move || {
-        let consumer: BaseConsumer = client.create()?;
-        consumer.client().fetch_cluster_id(timeout).ok_or(KafkaError::Timeout(timeout))
-    })
-    .await
+    ask(client, move |consumer| consumer.client().fetch_cluster_id(timeout).ok_or(KafkaError::Timeout(timeout))).await
 }
 
 /// One past the last offset of each partition of `topic`, by partition.
 pub async fn end_offsets(config: &KafkaConfig, topic: &str, timeout: Duration) -> Result<Vec<i64>, KafkaError> {
     let client = config.client();
     let topic = topic.to_owned();
-    blocking(move || {
-        let consumer: BaseConsumer = client.create()?;
-        partitions(&consumer, &topic, timeout)?
+    ask(client, move |consumer| {
+        partitions(consumer, &topic, timeout)?
             .into_iter()
             .map(|partition| Ok(consumer.fetch_watermarks(&topic, partition, timeout)?.1))
             .collect()
@@ -68,10 +68,9 @@ pub async fn end_offsets(config: &KafkaConfig, topic: &str, timeout: Duration) -
 pub async fn committed_offsets(config: &KafkaConfig, group: &str, topic: &str, timeout: Duration) -> Result<Vec<Option<i64>>, KafkaError> {
     let client = config.consumer(group);
     let topic = topic.to_owned();
-    blocking(move || {
-        let consumer: BaseConsumer = client.create()?;
+    ask(client, move |consumer| {
         let mut list = TopicPartitionList::new();
-        let partitions = partitions(&consumer, &topic, timeout)?;
+        let partitions = partitions(consumer, &topic, timeout)?;
         for partition in &partitions {
             list.add_partition(&topic, *partition);
         }
@@ -86,10 +85,9 @@ pub async fn committed_offsets(config: &KafkaConfig, group: &str, topic: &str, t
 pub async fn reset_offsets(config: &KafkaConfig, group: &str, topic: &str, timeout: Duration) -> Result<(), KafkaError> {
     let client = config.consumer(group);
     let topic = topic.to_owned();
-    blocking(move || {
-        let consumer: BaseConsumer = client.create()?;
+    ask(client, move |consumer| {
         let mut list = TopicPartitionList::new();
-        for partition in partitions(&consumer, &topic, timeout)? {
+        for partition in partitions(consumer, &topic, timeout)? {
             let (low, _) = consumer.fetch_watermarks(&topic, partition, timeout)?;
             list.add_partition_offset(&topic, partition, Offset::Offset(low))?;
         }

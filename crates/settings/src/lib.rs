@@ -63,26 +63,6 @@ mod tests {
     }
 
     #[test]
-    fn a_secured_cluster_is_asked_for_by_the_usual_words() {
-        let env = Env::from_pairs([
-            ("KAFKA_BROKERS", "broker:9093"),
-            ("KAFKA_SECURITY_PROTOCOL", "sasl_ssl"),
-            ("KAFKA_SASL_MECHANISM", "SCRAM-SHA-512"),
-            ("KAFKA_SASL_USERNAME", "upmesh"),
-            ("KAFKA_SASL_PASSWORD", "hunter2hunter2"),
-            ("KAFKA_SSL_CA_LOCATION", "/etc/kafka/ca.pem"),
-        ]);
-        let security = kafka(&env, "test").ok().and_then(|config| config.security).unwrap_or_default();
-        assert_eq!(security.protocol, "sasl_ssl");
-        assert_eq!(security.sasl_username.as_deref(), Some("upmesh"));
-        assert_eq!(security.ca_location.as_deref(), Some("/etc/kafka/ca.pem"));
-        assert!(!format!("{security:?}").contains("hunter2"));
-        let wrong = Env::from_pairs([("KAFKA_BROKERS", "broker:9093"), ("KAFKA_SECURITY_PROTOCOL", "tls")]);
-        let shown = kafka(&wrong, "test").err().map(|error| error.to_string()).unwrap_or_default();
-        assert!(shown.contains("KAFKA_SECURITY_PROTOCOL"), "{shown}");
-    }
-
-    #[test]
     fn a_network_that_is_none_is_refused() {
         let env = Env::from_pairs([("ALLOWED_TARGET_NETWORKS", "10.0.0.0/99")]);
         let shown = egress(&env).err().map(|error| error.to_string()).unwrap_or_default();

@@ -201,7 +201,9 @@ impl Loop {
             self.commit().await?;
         }
         // Only here: a commit that PostgreSQL holds up holds up the pulse, too.
-        self.judge.pulse.looked(self.desk.shortest_interval(), self.judge.clock.now_ms());
+        let interval = self.desk.shortest_interval();
+        self.judge.pulse.looked(interval, self.judge.clock.now_ms());
+        self.judge.metrics.shortest_interval.set(interval.unwrap_or(0) / 1000);
         self.judge.metrics.judged_through.set(self.judge.pulse.through() / 1000);
         self.judge.metrics.states.set(i64::try_from(self.desk.len()).unwrap_or(i64::MAX));
         Ok(())

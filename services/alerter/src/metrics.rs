@@ -21,6 +21,8 @@ pub struct Metrics {
     pub last_judged: IntGauge,
     /// When the newest judged check began, Unix seconds.
     pub judged_through: IntGauge,
+    /// Between checks of the busiest monitor judged here, seconds; 0 without any.
+    pub shortest_interval: IntGauge,
     /// Blind regions, by region; only at the alerter that watches them.
     pub blind: IntGaugeVec,
     /// From a transition to its message, by channel kind.
@@ -54,6 +56,10 @@ impl Metrics {
             states: IntGauge::new("upmesh_alerter_states", "Monitors with a state in memory.")?,
             last_judged: IntGauge::new("upmesh_alerter_last_judged_timestamp_seconds", "When a result was last judged.")?,
             judged_through: IntGauge::new("upmesh_alerter_judged_through_timestamp_seconds", "When the newest judged check began.")?,
+            shortest_interval: IntGauge::new(
+                "upmesh_alerter_shortest_interval_seconds",
+                "Between checks of the busiest monitor judged here; 0 without any.",
+            )?,
             blind: IntGaugeVec::new(Opts::new("upmesh_alerter_region_blind", "1 while a prober of the region is blind."), &["region"])?,
             delivered_after: HistogramVec::new(
                 seconds("upmesh_alerter_delivered_after_seconds", "From a transition to its message.").buckets(delays),
@@ -73,6 +79,7 @@ impl Metrics {
         registry.register(Box::new(metrics.states.clone()))?;
         registry.register(Box::new(metrics.last_judged.clone()))?;
         registry.register(Box::new(metrics.judged_through.clone()))?;
+        registry.register(Box::new(metrics.shortest_interval.clone()))?;
         registry.register(Box::new(metrics.blind.clone()))?;
         registry.register(Box::new(metrics.delivered_after.clone()))?;
         registry.register(Box::new(metrics.attempts.clone()))?;

@@ -1,8 +1,9 @@
 //! What the pinger tells about itself.
 
 use prometheus::{
-    Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry, register_histogram_with_registry,
-    register_int_counter_vec_with_registry, register_int_counter_with_registry, register_int_gauge_with_registry,
+    Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, register_histogram_with_registry,
+    register_int_counter_vec_with_registry, register_int_counter_with_registry, register_int_gauge_vec_with_registry,
+    register_int_gauge_with_registry,
 };
 
 /// Cheap to clone: every metric is shared.
@@ -33,6 +34,8 @@ pub struct Metrics {
     pub clock_skew_ms: IntGauge,
     pub blind: IntGauge,
     pub canaries_distrusted: IntGauge,
+    /// 1 for the region of this pinger: whoever watches learns that a region has none left.
+    pub region: IntGaugeVec,
 }
 
 impl Metrics {
@@ -75,6 +78,11 @@ impl Metrics {
             canaries_distrusted: gauge(
                 "upmesh_pinger_canaries_distrusted",
                 "Canaries that stay silent though targets answer; their silence counts no longer.",
+            )?,
+            region: register_int_gauge_vec_with_registry!(
+                Opts::new("upmesh_pinger_region_info", "The region of this pinger; always 1."),
+                &["region"],
+                registry
             )?,
         })
     }

@@ -32,6 +32,7 @@ pub async fn start(ctx: Context) -> Result<(), Error> {
     let stop = ctx.shutdown().clone();
     let clock: Arc<dyn Clock> = Arc::new(Wall);
     let metrics = Metrics::register(ctx.metrics())?;
+    metrics.region.with_label_values(&[config.region.as_str()]).set(1);
     let pinger = name(&config);
 
     let cache = Cache::open(&config.cache)?;

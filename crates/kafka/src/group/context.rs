@@ -12,6 +12,7 @@ use rdkafka::{ClientContext, TopicPartitionList};
 
 use super::Partition;
 use super::inbox::Inbox;
+use crate::heard::Heard;
 use crate::metrics::KafkaMetrics;
 
 /// A rebalance as librdkafka announced it, to be carried out with exactly this list.
@@ -26,11 +27,12 @@ pub(super) struct GroupContext {
     inbox: Arc<Inbox>,
     group: String,
     metrics: Option<KafkaMetrics>,
+    heard: Heard,
 }
 
 impl GroupContext {
     pub fn new(inbox: Arc<Inbox>, group: &str, metrics: Option<KafkaMetrics>) -> Self {
-        Self { announced: Mutex::default(), inbox, group: group.to_owned(), metrics }
+        Self { announced: Mutex::default(), inbox, group: group.to_owned(), metrics, heard: Heard::default() }
     }
 
     pub fn take_announced(&self) -> Vec<Announced> {
@@ -56,6 +58,7 @@ impl ClientContext for GroupContext {
     }
 
     fn error(&self, error: NativeError, reason: &str) {
+        self.heard.note(&error, reason);
         tracing::debug!(group = self.group, %error, reason, "Kafka client error");
     }
 

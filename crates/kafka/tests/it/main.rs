@@ -5,4 +5,5 @@
 mod embedded;
 mod group;
 mod producer;
+mod secured;
 mod support;
