@@ -4,6 +4,7 @@ import type {
   MonitorSpec,
   MonitorView,
   ResultItem,
+  Role,
   State,
   StateCounts,
   VerdictItem,
@@ -26,6 +27,8 @@ export interface MockOptions {
   /** Starts with nothing, as a fresh installation does. */
   empty?: boolean
   now?: () => number
+  /** Of the one person there is; admin where absent. */
+  role?: Role
 }
 
 const DAY = 86_400_000
@@ -37,6 +40,7 @@ export class MockDb {
   readonly sessions = new Set<string>()
   readonly user = { id: uuid('user'), email: 'admin@example.com', name: 'Ada Admin' }
   readonly workspace = { id: uuid('workspace'), name: 'Northwind' }
+  readonly role: Role
   readonly password = 'upmesh-demo'
   readonly acknowledged = new Map<string, number>()
   /** Dead letters that were driven again, and when. */
@@ -49,6 +53,7 @@ export class MockDb {
   constructor(options: MockOptions = {}) {
     this.now = options.now ?? Date.now
     this.ticked = this.now()
+    this.role = options.role ?? 'admin'
     if (options.empty) return
     for (const monitor of seed(this.now(), options.monitors)) this.monitors.set(monitor.id, monitor)
   }

@@ -261,7 +261,7 @@ function login(call: Call, db: MockDb): Reply {
 const identity = (db: MockDb) => ({
   user: db.user,
   workspace: db.workspace,
-  role: 'admin' as const,
+  role: db.role,
   expires_at: db.now() + 14 * 86_400_000,
 })
 

@@ -1,8 +1,10 @@
 //! What to check: a monitor's settings as people write them, and the record the services share.
 
+mod mask;
 mod spec;
 mod validate;
 
+pub use mask::{MASK, masked_url, without};
 pub use spec::{AlertPolicy, Assertion, Expect, HttpMethod, HttpProbe, IcmpProbe, MonitorSpec, ProbeSpec, Severity, TcpProbe};
 pub use validate::{compile_pattern, parse_statuses, validate};
 

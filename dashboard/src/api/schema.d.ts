@@ -113,7 +113,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Monitors with their state now */
+        /**
+         * Monitors with their state now
+         * @description As with `getMonitor`, a viewer sees `__masked__` for what may be a secret, and finds nothing by it.
+         */
         get: operations["listMonitors"];
         put?: never;
         /**
@@ -134,7 +137,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** One monitor */
+        /**
+         * One monitor
+         * @description Request headers, body, `send` and what the URL may hold of keys are `__masked__` for those who may only read.
+         */
         get: operations["getMonitor"];
         /** Replace a monitor's settings */
         put: operations["updateMonitor"];
@@ -842,10 +848,14 @@ export interface components {
             revision: number;
             /** @description At most 60 newest slots over all regions, oldest first. */
             sparkline: components["schemas"]["Beat"][];
+            /**
+             * @description For viewers the values of `probe.headers`, `probe.body`, `probe.send` and, in `probe.url`, user information, values of
+             *     parameters and the fragment are `__masked__`. A `__masked__` that is sent back is refused.
+             */
             spec: components["schemas"]["MonitorSpec"];
             status: components["schemas"]["Status"];
             /**
-             * @description The target as people write it.
+             * @description The target as people write it; for viewers masked as in `spec`.
              * @example https://example.com/health
              */
             target: string;

@@ -12,11 +12,13 @@ import { Button } from '#/ui/Button.tsx'
 import { CheckIcon, CloseIcon } from '#/ui/icons.tsx'
 import { toast } from '#/ui/toast.tsx'
 import { Since } from './Ago.tsx'
+import { useMayEdit } from './may-edit.ts'
 import { StateGlyph } from './StateGlyph.tsx'
 
 /** One incident with what was told to whom. */
 export function IncidentItem({ incident }: { incident: Incident }) {
   const open = incident.state !== 'resolved'
+  const mayEdit = useMayEdit()
   return (
     <article
       aria-label={`${incident.monitor_name}, ${INCIDENT_LABEL[incident.state]}`}
@@ -61,7 +63,7 @@ export function IncidentItem({ incident }: { incident: Incident }) {
             />
           ))}
         </ul>
-        {incident.state === 'open' && <Acknowledge incident={incident} />}
+        {incident.state === 'open' && mayEdit && <Acknowledge incident={incident} />}
       </div>
     </article>
   )

@@ -3,12 +3,14 @@ import { useState } from 'react'
 
 import type { MonitorView } from '#/api/schema.d.ts'
 import { every, plural } from '#/lib/format.ts'
+import { isMasked } from '#/lib/mask.ts'
 import { useShortcuts } from '#/lib/shortcuts.ts'
 import { shortTarget } from '#/lib/url.ts'
 import { KIND_LABEL } from '#/lib/words.ts'
 import { Button, buttonClass } from '#/ui/Button.tsx'
 import { Dialog } from '#/ui/Dialog.tsx'
 import { BackIcon, EditIcon, ExternalIcon, PauseIcon, PlayIcon, TrashIcon } from '#/ui/icons.tsx'
+import { useMayEdit } from './may-edit.ts'
 import { useDelete, usePause } from './monitor-actions.ts'
 import { StateGlyph } from './StateGlyph.tsx'
 
@@ -18,13 +20,11 @@ export function MonitorHeader({ monitor }: { monitor: MonitorView }) {
   const [asking, setAsking] = useState(false)
   const pause = usePause(monitor)
   const remove = useDelete(monitor, () => void navigate({ to: '/' }))
+  const mayEdit = useMayEdit()
   const paused = monitor.spec.paused === true
   const edit = { to: '/monitors/$id/edit', params: { id: monitor.id } } as const
 
-  useShortcuts({
-    e: () => void navigate(edit),
-    p: () => pause.mutate(!paused),
-  })
+  useShortcuts(mayEdit ? { e: () => void navigate(edit), p: () => pause.mutate(!paused) } : {})
 
   return (
     <header>
@@ -44,19 +44,21 @@ export function MonitorHeader({ monitor }: { monitor: MonitorView }) {
             </span>
           </p>
         </div>
-        <div className="flex gap-2">
-          <Button busy={pause.isPending} onClick={() => pause.mutate(!paused)}>
-            {paused ? <PlayIcon className="-ml-1" /> : <PauseIcon className="-ml-1" />}
-            {paused ? 'Resume' : 'Pause'}
-          </Button>
-          <Link {...edit} className={buttonClass()}>
-            <EditIcon className="-ml-1" />
-            Edit
-          </Link>
-          <Button square aria-label="Delete" onClick={() => setAsking(true)}>
-            <TrashIcon />
-          </Button>
-        </div>
+        {mayEdit && (
+          <div className="flex gap-2">
+            <Button busy={pause.isPending} onClick={() => pause.mutate(!paused)}>
+              {paused ? <PlayIcon className="-ml-1" /> : <PauseIcon className="-ml-1" />}
+              {paused ? 'Resume' : 'Pause'}
+            </Button>
+            <Link {...edit} className={buttonClass()}>
+              <EditIcon className="-ml-1" />
+              Edit
+            </Link>
+            <Button square aria-label="Delete" onClick={() => setAsking(true)}>
+              <TrashIcon />
+            </Button>
+          </div>
+        )}
       </div>
       <Dialog
         open={asking}
@@ -78,7 +80,9 @@ export function MonitorHeader({ monitor }: { monitor: MonitorView }) {
 }
 
 function Target({ monitor }: { monitor: MonitorView }) {
-  if (monitor.kind !== 'http') return <span className="[overflow-wrap:anywhere]">{monitor.target}</span>
+  // A masked URL leads elsewhere.
+  if (monitor.kind !== 'http' || isMasked(monitor.target))
+    return <span className="[overflow-wrap:anywhere]">{shortTarget(monitor.target)}</span>
   return (
     <a
       href={monitor.target}

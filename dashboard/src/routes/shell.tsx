@@ -4,6 +4,7 @@ import { useEffect, useRef, useState } from 'react'
 
 import { startLive } from '#/api/live/connection.ts'
 import { ConnectionBanner } from '#/components/ConnectionBanner.tsx'
+import { useMayEdit } from '#/components/may-edit.ts'
 import { Navigation } from '#/components/Navigation.tsx'
 import { ShortcutHelp } from '#/components/ShortcutHelp.tsx'
 import { useShortcuts } from '#/lib/shortcuts.ts'
@@ -16,6 +17,7 @@ export function Shell() {
   const location = useLocation()
   const main = useRef<HTMLElement>(null)
   const [help, setHelp] = useState(false)
+  const mayEdit = useMayEdit()
 
   useEffect(() => startLive(queryClient), [queryClient])
 
@@ -36,7 +38,7 @@ export function Shell() {
 
   useShortcuts({
     '?': () => setHelp(true),
-    n: () => void navigate({ to: '/monitors/new' }),
+    ...(mayEdit ? { n: () => void navigate({ to: '/monitors/new' }) } : {}),
     g: () => void navigate({ to: '/' }),
     i: () => void navigate({ to: '/incidents' }),
     s: () => void navigate({ to: '/system' }),

@@ -60,7 +60,7 @@ pub fn announce(decided: &Decided, fallback: &Subject, catalog: &Catalog, now: M
         monitor: decided.monitor,
         workspace,
         monitor_name: spec.map_or_else(|| fallback.name.clone(), |spec| spec.name.clone()),
-        target: spec.map_or_else(|| fallback.target.clone(), |spec| spec.probe.target()),
+        target: spec.map_or_else(|| fallback.target.clone(), |spec| spec.probe.masked_target()),
         state,
         sequence,
         opened_at: transition.since,

@@ -4,8 +4,8 @@ use http::HeaderMap;
 use jsonpath_rust::parser::model::JpQuery;
 use jsonpath_rust::parser::parse_json_path;
 use jsonpath_rust::query::js_path_process;
-use model::monitor::{Expect, Severity, compile_pattern, parse_statuses};
-use model::{Assertion, Cause, Millis};
+use model::monitor::{Expect, Severity, compile_pattern, parse_statuses, without};
+use model::{Assertion, Cause, Millis, MonitorSpec};
 use regex::bytes::{Regex, RegexBuilder};
 use serde_json::Value;
 
@@ -20,6 +20,8 @@ pub struct Compiled {
     headers: Vec<(String, String, bool)>,
     latency: Vec<(u32, Severity)>,
     certificate_days: Vec<(u32, Severity)>,
+    /// What the target was sent and nobody is to read in a finding; there only where a finding repeats the answer.
+    secrets: Vec<String>,
     /// An assertion that cannot be compiled: the users service refuses such, so this is our bug.
     broken: Option<String>,
 }
@@ -60,7 +62,14 @@ pub struct Finding {
 }
 
 impl Compiled {
-    pub fn new(assertions: &[Assertion]) -> Self {
+    /// A monitor's own.
+    pub fn of(spec: &MonitorSpec) -> Self {
+        let compiled = Self::new(&spec.assertions);
+        let repeats = compiled.body.iter().any(|check| matches!(check, BodyCheck::Json { .. }));
+        Self { secrets: if repeats { spec.probe.sent_secrets() } else { Vec::new() }, ..compiled }
+    }
+
+    fn new(assertions: &[Assertion]) -> Self {
         let mut compiled = Self::default();
         for assertion in assertions {
             if let Err(why) = compiled.add(assertion) {
@@ -158,7 +167,7 @@ impl Compiled {
                     })
                 });
                 match parsed {
-                    Ok(value) => json_finding(value, path, query, expect),
+                    Ok(value) => json_finding(value, path, query, expect, &self.secrets),
                     Err(why) => Some(why.clone()),
                 }
             }
@@ -193,7 +202,7 @@ fn header(headers: &HeaderMap, (name, value, contains): &(String, String, bool))
     (!holds).then(|| format!("the header {} {} {:?}", clip(name), if *contains { "does not contain" } else { "is not" }, clip(value)))
 }
 
-fn json_finding(value: &Value, path: &str, query: &JpQuery, expect: &Expect) -> Option<String> {
+fn json_finding(value: &Value, path: &str, query: &JpQuery, expect: &Expect, secrets: &[String]) -> Option<String> {
     let found: Vec<&Value> =
         js_path_process(query, value).map(|found| found.into_iter().map(jsonpath_rust::query::QueryRef::val).collect()).unwrap_or_default();
     let Some(first) = found.first() else {
@@ -208,7 +217,7 @@ fn json_finding(value: &Value, path: &str, query: &JpQuery, expect: &Expect) -> 
         Expect::Above(limit) => (number(|value, limit| value > limit, *limit), format!("not above {limit}")),
         Expect::Below(limit) => (number(|value, limit| value < limit, *limit), format!("not below {limit}")),
     };
-    (!holds).then(|| format!("{} is {}, {}", clip(path), clip(&first.to_string()), clip(&wanted)))
+    (!holds).then(|| format!("{} is {}, {}", clip(path), clip(&without(&first.to_string(), secrets)), clip(&wanted)))
 }
 
 /// 1 and 1.0 are the same to people.
@@ -272,6 +281,17 @@ mod tests {
         assert_eq!(finds(path(json!({"above": 5.0})), 200, body), failed);
         assert_eq!(finds(path(json!("exists")), 200, "{}"), failed);
         assert_eq!(finds(path(json!("exists")), 200, "<html>"), failed);
+    }
+
+    #[test]
+    fn a_secret_that_comes_back_is_not_told() {
+        let spec = json!({"name": "a", "probe": {"kind": "http", "url": "https://h.example/", "headers": {"authorization": "Bearer s3cret"}},
+            "assertions": [{"kind": "json_path", "path": "$.error", "expect": {"equals": "none"}}]});
+        let compiled = Compiled::of(&serde_json::from_value(spec).expect("a spec"));
+        let http = HttpEvidence { status: 200, headers: &HeaderMap::new(), body: br#"{"error": "unknown key s3cret"}"#, truncated: false };
+        let evidence = Evidence { http: Some(http), latency_us: 1, certificate_expires_at: None, now_ms: 0 };
+        let told = compiled.judge(&evidence).map(|finding| finding.detail);
+        assert_eq!(told.as_deref(), Some(r#"$.error is "unknown key __masked__", not "none""#));
     }
 
     #[test]

@@ -24,6 +24,6 @@ pub async fn check_once(spec: &MonitorSpec, options: &OnceOptions) -> Result<(At
     let prober = Prober { egress: Egress::new(&options.egress)?, pings: Arc::new(Pings::default()), clock: Arc::new(SystemClock) };
     let confirm = if options.confirm { Confirm::default() } else { Confirm { pause: None } };
     let room = Duration::from_millis(u64::from(spec.timeout_ms)) * 2 + Duration::from_secs(1);
-    let Checked { attempt, attempts, .. } = check(&prober, None, spec, &Compiled::new(&spec.assertions), confirm, room).await;
+    let Checked { attempt, attempts, .. } = check(&prober, None, spec, &Compiled::of(spec), confirm, room).await;
     Ok((attempt, attempts))
 }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use model::monitor::masked_url;
 use serde_json::Value;
 
 /// One field that differs.
@@ -50,7 +51,13 @@ fn compare(path: &str, before: &Value, after: &Value, found: &mut Vec<Difference
         }
         return;
     }
-    found.push(Difference { field: path.to_owned(), values: Some((text(before), text(after))) });
+    // A URL shows where it leads; two that differ in a key alone are only said to differ.
+    let shown = |value: &Value| match value {
+        Value::String(url) if path == "probe.url" => text(&masked_url(url).into()),
+        other => text(other),
+    };
+    let values = Some((shown(before), shown(after))).filter(|(before, after)| before != after);
+    found.push(Difference { field: path.to_owned(), values });
 }
 
 fn text(value: &Value) -> String {
@@ -73,6 +80,8 @@ mod tests {
         let before = json!({"a": 1, "probe": {"url": "x", "headers": {"authorization": "s3cret"}}, "tags": {}});
         let after = json!({"a": 1, "probe": {"url": "y", "headers": {"authorization": "other"}, "body": "token"}, "tags": {"team": "web"}});
         let shown: Vec<_> = differences(&before, &after).iter().map(ToString::to_string).collect();
+        let keyed = |key: &str| json!({"probe": {"url": format!("https://h.example/?key={key}")}});
+        assert_eq!(differences(&keyed("s3cret"), &keyed("other"))[0].to_string(), "probe.url: changed");
         assert_eq!(shown, ["probe.body: changed", "probe.headers: changed", "probe.url: x → y", "tags.team: none → web"]);
     }
 }

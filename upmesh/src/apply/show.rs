@@ -48,7 +48,13 @@ pub fn plan(plan: &Plan, colour: bool) -> String {
 fn summary(spec: &MonitorSpec) -> String {
     let regions: Vec<_> = spec.regions.iter().map(model::Region::as_str).collect();
     let paused = if spec.paused { ", paused" } else { "" };
-    format!("{}  {}  every {} from {}{paused}", spec.probe.kind(), spec.probe.target(), every(spec.interval_seconds), regions.join(", "))
+    format!(
+        "{}  {}  every {} from {}{paused}",
+        spec.probe.kind(),
+        spec.probe.masked_target(),
+        every(spec.interval_seconds),
+        regions.join(", ")
+    )
 }
 
 fn every(seconds: u32) -> String {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use url::Url;
 
+use super::mask;
 use super::spec::{AlertPolicy, Assertion, HttpProbe, MonitorSpec, ProbeSpec};
 use crate::error::FieldError;
 
@@ -34,6 +35,7 @@ pub fn validate(spec: &MonitorSpec) -> Vec<FieldError> {
         wrong("regions", "names a region twice".to_owned());
     }
     probe(&mut wrong, &spec.probe);
+    mask::refuse(&mut wrong, &spec.probe);
     if spec.assertions.len() > 20 {
         wrong("assertions", format!("{} are too many: at most 20", spec.assertions.len()));
     }

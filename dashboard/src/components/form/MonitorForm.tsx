@@ -18,7 +18,8 @@ import { Section } from './Section.tsx'
 interface Props {
   initial: Draft
   knownRegions: readonly string[]
-  save: string
+  /** Absent for those who may only look. */
+  save: string | undefined
   busy: boolean
   error: Error | null
   cancel: { to: '/' } | { to: '/monitors/$id'; params: { id: string } }
@@ -41,7 +42,7 @@ export function MonitorForm({ initial, knownRegions, save, busy, error, cancel, 
 
   function submit(event: FormEvent) {
     event.preventDefault()
-    onSave(specOf({ ...draft, name: draft.name.trim() || name }))
+    if (save) onSave(specOf({ ...draft, name: draft.name.trim() || name }))
   }
 
   const parts = { draft, change, errors }
@@ -119,9 +120,11 @@ export function MonitorForm({ initial, knownRegions, save, busy, error, cancel, 
         <Link {...cancel} className={buttonClass('quiet')}>
           Cancel
         </Link>
-        <Button type="submit" tone="primary" busy={busy}>
-          {save}
-        </Button>
+        {save && (
+          <Button type="submit" tone="primary" busy={busy}>
+            {save}
+          </Button>
+        )}
       </div>
     </form>
   )

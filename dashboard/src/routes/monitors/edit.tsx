@@ -7,8 +7,10 @@ import { monitorQuery, systemQuery } from '#/api/queries.ts'
 import type { MonitorSpec } from '#/api/schema.d.ts'
 import { MonitorForm } from '#/components/form/MonitorForm.tsx'
 import { BackLink } from '#/components/MonitorHeader.tsx'
+import { useMayEdit } from '#/components/may-edit.ts'
 import { useStoreMonitor } from '#/components/monitor-actions.ts'
 import { draftOf } from '#/lib/draft.ts'
+import { MASK } from '#/lib/mask.ts'
 import { useTitle } from '#/lib/title.ts'
 import { toast } from '#/ui/toast.tsx'
 
@@ -22,6 +24,7 @@ export function EditMonitorPage() {
   // What was opened is what is edited: a change by somebody else meanwhile is refused by its revision.
   const [opened] = useState(current)
   const system = useQuery({ ...systemQuery, refetchInterval: false })
+  const mayEdit = useMayEdit()
   useTitle(`Edit ${opened.spec.name}`)
 
   const save = useMutation({
@@ -46,12 +49,18 @@ export function EditMonitorPage() {
       <MonitorForm
         initial={draftOf(opened)}
         knownRegions={system.data?.regions.map((one) => one.region) ?? []}
-        save="Save"
+        save={mayEdit ? 'Save' : undefined}
         busy={save.isPending}
         error={save.error}
         cancel={{ to: '/monitors/$id', params: { id } }}
         onSave={(spec) => save.mutate(spec)}
       >
+        {!mayEdit && (
+          <p role="status" className="mt-4 rounded-control bg-sunken px-4 py-2 text-sm text-ink-soft">
+            You may look at these settings, not change them. <code>{MASK}</code> stands for what only editors
+            see.
+          </p>
+        )}
         {current.revision > opened.revision && (
           <p
             role="status"

@@ -57,3 +57,36 @@ it('changes only what was changed', async () => {
   await waitFor(() => expect(router.state.location.pathname).toBe(`/monitors/${portal?.id}`))
   expect(portal?.spec).toEqual({ ...before, name: 'Checkout' })
 })
+
+it('shows a viewer masks for secrets, and nothing to save them with', async () => {
+  const backend = new Backend({ role: 'viewer' })
+  const portal = backend.db.list().find((one) => one.spec.name === 'Checkout API')
+  if (portal?.spec.probe.kind !== 'http') throw new Error('an HTTP monitor')
+  // As the gateway answers a viewer.
+  portal.spec.probe.url = 'https://shop.example/health?key=__masked__'
+  portal.spec.probe.headers = { authorization: '__masked__' }
+  const page = open(`/monitors/${portal.id}`, backend)
+  expect(await screen.findByText('shop.example/health?key=••••')).not.toHaveAttribute('href')
+  for (const name of ['Pause', 'Delete'])
+    expect(screen.queryByRole('button', { name })).not.toBeInTheDocument()
+  expect(screen.queryByRole('link', { name: 'Edit' })).not.toBeInTheDocument()
+  page.unmount()
+
+  open(`/monitors/${portal.id}/edit`, backend)
+  expect(await screen.findByLabelText('Headers: name 1')).toHaveValue('authorization')
+  expect(screen.getByLabelText('Headers: value 1')).toHaveValue('__masked__')
+  expect(await screen.findByText(/not change them/)).toBeInTheDocument()
+  expect(screen.queryByRole('button', { name: 'Save' })).not.toBeInTheDocument()
+})
+
+it('offers a viewer no incident to acknowledge', async () => {
+  open('/incidents', new Backend({ role: 'viewer' }))
+  expect(await screen.findByRole('article', { name: 'Checkout API, Open' })).toBeInTheDocument()
+  expect(screen.queryByRole('button', { name: 'Acknowledge' })).not.toBeInTheDocument()
+})
+
+it('offers a viewer no monitor to add', async () => {
+  open('/', new Backend({ role: 'viewer', empty: true }))
+  expect(await screen.findByText('Editors and admins add monitors.')).toBeInTheDocument()
+  expect(screen.queryByRole('link', { name: /^New/ })).not.toBeInTheDocument()
+})

@@ -7,6 +7,7 @@ import { countsQuery, monitorsQuery, troubledQuery } from '#/api/queries.ts'
 import type { MonitorView, State, StateCounts } from '#/api/schema.d.ts'
 import { FirstMonitor } from '#/components/FirstMonitor.tsx'
 import { MonitorList, type Section } from '#/components/MonitorList.tsx'
+import { useMayEdit } from '#/components/may-edit.ts'
 import { StateFilter } from '#/components/StateFilter.tsx'
 import { plural } from '#/lib/format.ts'
 import { useShortcuts } from '#/lib/shortcuts.ts'
@@ -36,6 +37,7 @@ export function MonitorsPage() {
 
   const total = counts ? Object.values(counts).reduce((sum, one) => sum + one, 0) : undefined
   const isFresh = total === 0 && loaded?.length === 0 && !isFiltered
+  const mayEdit = useMayEdit()
   const stale = list.data?.pages.some((page) => page.stale)
 
   return (
@@ -45,13 +47,15 @@ export function MonitorsPage() {
           <h1 className="text-2xl font-semibold tracking-tight">Monitors</h1>
           <p className="mt-1 text-ink-soft">{counts ? summary(counts) : '\u00a0'}</p>
         </div>
-        <Link to="/monitors/new" className={buttonClass('primary')}>
-          <PlusIcon className="-ml-1" />
-          New<span className="-ml-0.5 hidden sm:inline">monitor</span>
-        </Link>
+        {mayEdit && (
+          <Link to="/monitors/new" className={buttonClass('primary')}>
+            <PlusIcon className="-ml-1" />
+            New<span className="-ml-0.5 hidden sm:inline">monitor</span>
+          </Link>
+        )}
       </header>
 
-      {isFresh ? (
+      {isFresh && mayEdit ? (
         <FirstMonitor />
       ) : (
         <>
@@ -73,7 +77,7 @@ export function MonitorsPage() {
           ) : !loaded ? (
             <Skeleton />
           ) : sections.length === 0 ? (
-            <Nothing />
+            <Nothing fresh={isFresh} />
           ) : (
             <MonitorList sections={sections} onEnd={onEnd} />
           )}
@@ -193,7 +197,9 @@ function TagNotice({ tag }: { tag: string }) {
   )
 }
 
-function Nothing() {
+function Nothing({ fresh }: { fresh: boolean }) {
+  if (fresh)
+    return <p className="card px-6 py-14 text-center text-ink-soft">Editors and admins add monitors.</p>
   return (
     <div className="card px-6 py-14 text-center">
       <p className="font-medium">No monitor matches.</p>

@@ -6,6 +6,7 @@ import { systemQuery } from '#/api/queries.ts'
 import type { MonitorSpec } from '#/api/schema.d.ts'
 import { MonitorForm } from '#/components/form/MonitorForm.tsx'
 import { BackLink } from '#/components/MonitorHeader.tsx'
+import { useMayEdit } from '#/components/may-edit.ts'
 import { useStoreMonitor } from '#/components/monitor-actions.ts'
 import { emptyDraft } from '#/lib/draft.ts'
 import { useTitle } from '#/lib/title.ts'
@@ -14,6 +15,7 @@ export function NewMonitorPage() {
   useTitle('New monitor')
   const navigate = useNavigate()
   const store = useStoreMonitor()
+  const mayEdit = useMayEdit()
   const system = useQuery({ ...systemQuery, refetchInterval: false })
   const create = useMutation({
     mutationFn: (body: MonitorSpec) => unwrap(api.POST('/api/monitors', { body })),
@@ -35,7 +37,7 @@ export function NewMonitorPage() {
       <MonitorForm
         initial={emptyDraft([usual?.region ?? 'local'])}
         knownRegions={regions}
-        save="Start watching"
+        save={mayEdit ? 'Start watching' : undefined}
         busy={create.isPending}
         error={create.error}
         cancel={{ to: '/' }}

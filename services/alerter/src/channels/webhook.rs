@@ -8,10 +8,12 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use hmac::{Hmac, KeyInit, Mac};
+use model::monitor::MASK;
 use model::{Clock, SystemClock};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 use sha2::Sha256;
+use url::Url;
 
 use super::notice::{Notice, NoticeKind};
 use super::slack_transport::retry_after;
@@ -45,7 +47,16 @@ async fn post(channels: &Channels, url: &SecretString, secret: Option<&SecretStr
     if (200..300).contains(&answer.status) {
         return Ok(());
     }
-    Err(SendFailure::status(answer.status, retry_after(&answer.headers), &String::from_utf8_lossy(&answer.body)))
+    let words = without_address(&String::from_utf8_lossy(&answer.body), url.expose_secret());
+    Err(SendFailure::status(answer.status, retry_after(&answer.headers), &words))
+}
+
+/// Many servers name the path they do not know, and a webhook's path or query is often its key: whoever reads incidents would
+/// read it.
+fn without_address(words: &str, url: &str) -> String {
+    let Ok(url) = Url::parse(url) else { return words.to_owned() };
+    let parts = [url.query().unwrap_or_default(), url.path()];
+    parts.iter().filter(|part| part.len() > 1).fold(words.to_owned(), |words, part| words.replace(*part, MASK))
 }
 
 fn body(notice: &Notice, public_url: &str) -> String {
@@ -116,6 +127,14 @@ fn sign(secret: &SecretString, id: &str, seconds: i64, body: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_answer_does_not_repeat_the_address() {
+        let hidden = |words: &str| without_address(words, "https://h.example/hook/s3cret?key=t0ken");
+        assert_eq!(hidden("Cannot POST /hook/s3cret?key=t0ken"), "Cannot POST __masked__?__masked__");
+        assert_eq!(hidden("No / here"), "No / here");
+        assert_eq!(without_address("Cannot POST /", "https://h.example/"), "Cannot POST /");
+    }
 
     #[test]
     fn the_signature_is_the_one_of_the_specification() {

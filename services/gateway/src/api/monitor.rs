@@ -16,8 +16,10 @@ pub struct MonitorView {
     pub created_at: Millis,
     #[schema(value_type = i64)]
     pub updated_at: Millis,
+    /// For viewers the values of `probe.headers`, `probe.body`, `probe.send` and, in `probe.url`, user information, values of
+    /// parameters and the fragment are `__masked__`. A `__masked__` that is sent back is refused.
     pub spec: MonitorSpec,
-    /// The target as people write it.
+    /// The target as people write it; for viewers masked as in `spec`.
     #[schema(example = "https://example.com/health")]
     pub target: String,
     #[schema(example = "http")]

@@ -8,7 +8,7 @@ use http::request::Parts;
 use model::{Role, Session, WorkspaceId};
 use service::Problem;
 
-use super::{Token, client_address};
+use super::{Secrets, Token, client_address};
 use crate::app::App;
 use crate::error::ApiError;
 
@@ -24,6 +24,11 @@ impl Caller {
     /// The one workspace this request is about.
     pub(crate) fn workspace(&self) -> WorkspaceId {
         self.session.workspace.id
+    }
+
+    /// Whether it is shown what may be a secret.
+    pub(crate) fn secrets(&self) -> Secrets {
+        Secrets::of(self.session.role)
     }
 
     /// The name in the audit log.

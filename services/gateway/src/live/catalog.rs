@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::status::{Seen, status};
 use crate::api::{RegionSystem, State, StateCounts};
+use crate::auth::Secrets;
 use crate::system::RegionFacts;
 
 /// Where a monitor stands in its workspace's list: by name in any case, then by id.
@@ -51,6 +52,8 @@ pub(crate) struct Catalog(RwLock<Inner>);
 /// Which monitors of a workspace.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Selection {
+    /// What the reader may see: nobody finds out by searching what is masked.
+    pub secrets: Secrets,
     pub after: Option<Position>,
     pub limit: usize,
     /// Lower case.
@@ -230,7 +233,8 @@ impl Selection {
             .tag
             .as_ref()
             .is_none_or(|(tag, value)| spec.tags.get(tag).is_some_and(|found| value.as_ref().is_none_or(|value| value == found)));
-        let text = self.search.as_ref().is_none_or(|text| name.contains(text) || spec.probe.target().to_lowercase().contains(text));
+        let text =
+            self.search.as_ref().is_none_or(|text| name.contains(text) || self.secrets.target(&spec.probe).to_lowercase().contains(text));
         tag && text && self.state.is_none_or(|state| entry.state(now) == state)
     }
 }
@@ -305,6 +309,18 @@ mod tests {
         assert_eq!(names(&catalog, 1, &all()), ["new"]);
         catalog.remove(Uuid::from_u128(1).into());
         assert!(names(&catalog, 1, &all()).is_empty());
+    }
+
+    #[test]
+    fn a_viewer_does_not_find_a_secret_by_searching_for_it() {
+        let catalog = Catalog::default();
+        let mut keyed = monitor(1, 1, "shop", 1).as_ref().clone();
+        keyed.spec.probe = serde_json::from_value(json!({"kind": "http", "url": "https://h.example/p?key=s3cret"})).expect("a probe");
+        catalog.upsert(Arc::new(keyed));
+        let search = |secrets, text: &str| names(&catalog, 1, &Selection { secrets, search: Some(text.to_owned()), ..all() });
+        assert_eq!(search(Secrets::Shown, "key=s3"), ["shop"]);
+        assert!(search(Secrets::Masked, "s3").is_empty());
+        assert_eq!(search(Secrets::Masked, "h.example/p?key="), ["shop"]);
     }
 
     #[test]

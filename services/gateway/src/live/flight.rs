@@ -1,5 +1,6 @@
 //! One computation for many readers: identical reads share an answer while it is computed and for a
-//! moment after. Keys begin with the workspace, so nothing crosses between workspaces.
+//! moment after. Keys begin with the workspace and with what its reader may see, so nothing crosses between workspaces, nor from
+//! an editor to a viewer.
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -16,6 +17,7 @@ use model::WorkspaceId;
 use serde::Serialize;
 use tokio::sync::OnceCell;
 
+use crate::auth::Secrets;
 use crate::error::ApiResult;
 
 /// How long an answer may be given again, counted from the moment its computation began.
@@ -32,6 +34,8 @@ const MIN_GZIP: usize = 1024;
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct FlightKey {
     pub workspace: WorkspaceId,
+    /// Whether it holds secrets.
+    pub secrets: Secrets,
     /// Edition of configuration and verdicts: a change makes every older answer unreachable.
     pub edition: u64,
     /// The route and its parameters.
@@ -137,7 +141,7 @@ mod tests {
     use super::*;
 
     fn key(workspace: u128, question: &str) -> FlightKey {
-        FlightKey { workspace: Uuid::from_u128(workspace).into(), edition: 1, question: question.to_owned() }
+        FlightKey { workspace: Uuid::from_u128(workspace).into(), secrets: Secrets::Masked, edition: 1, question: question.to_owned() }
     }
 
     #[tokio::test]
@@ -157,6 +161,17 @@ mod tests {
             let expected = serde_json::to_vec(&Uuid::from_u128(n as u128 % 2)).expect("JSON");
             assert_eq!(answer.expect("an answer").plain, expected);
         }
+    }
+
+    #[tokio::test]
+    async fn a_viewer_is_not_given_an_editors_answer() {
+        let flights = Flights::singles();
+        let editors = FlightKey { secrets: Secrets::Shown, ..key(1, "one") };
+        let shown = flights.get(editors.clone(), || async { Answer::json(&"secret") }).await.expect("an answer");
+        let masked = flights.get(key(1, "one"), || async { Answer::json(&"mask") }).await.expect("an answer");
+        assert_ne!(shown.plain, masked.plain);
+        let again = flights.get(editors, || async { Answer::json(&"later") }).await.expect("an answer");
+        assert_eq!(shown.plain, again.plain);
     }
 
     #[tokio::test]

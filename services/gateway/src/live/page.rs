@@ -10,6 +10,7 @@ use super::read::{LiveRow, With, rows};
 use super::view::{LIST_BEATS, VIEW_BEATS, monitor_state, monitor_view};
 use crate::api::{MonitorPage, MonitorView, StatusPage};
 use crate::app::App;
+use crate::auth::Secrets;
 use crate::error::ApiResult;
 use crate::history;
 use crate::input::Cursor;
@@ -35,12 +36,14 @@ async fn live_rows(app: &App, monitors: &[Arc<Monitor>], with: With, now: Millis
 
 /// The workspace's monitors with all that is shown of them.
 pub(crate) async fn list(app: &App, workspace: WorkspaceId, selection: Selection) -> ApiResult<Arc<Answer>> {
-    let key = FlightKey { workspace, edition: app.catalog().edition(), question: format!("monitors {selection:?}") };
+    let secrets = selection.secrets;
+    let key = FlightKey { workspace, secrets, edition: app.catalog().edition(), question: format!("monitors {selection:?}") };
     let compute = || async {
         let now = app.now();
         let selected = app.catalog().select(workspace, &selection, now);
         let Rows { each, as_of, stale } = live_rows(app, &selected.monitors, With::Samples, now).await;
-        let monitors = selected.monitors.iter().zip(&each).map(|(monitor, row)| monitor_view(monitor, row, LIST_BEATS, now)).collect();
+        let monitors =
+            selected.monitors.iter().zip(&each).map(|(monitor, row)| monitor_view(monitor, row, LIST_BEATS, secrets, now)).collect();
         let next_cursor = selected.next.as_ref().and_then(Cursor::encode);
         Answer::json(&MonitorPage { monitors, next_cursor, counts: app.catalog().counts(workspace, now), as_of, stale })
     };
@@ -49,7 +52,8 @@ pub(crate) async fn list(app: &App, workspace: WorkspaceId, selection: Selection
 
 /// The workspace's monitors with their states alone.
 pub(crate) async fn statuses(app: &App, workspace: WorkspaceId, selection: Selection) -> ApiResult<Arc<Answer>> {
-    let key = FlightKey { workspace, edition: app.catalog().edition(), question: format!("status {selection:?}") };
+    let secrets = selection.secrets;
+    let key = FlightKey { workspace, secrets, edition: app.catalog().edition(), question: format!("status {selection:?}") };
     let compute = || async {
         let now = app.now();
         let selected = app.catalog().select(workspace, &selection, now);
@@ -62,15 +66,15 @@ pub(crate) async fn statuses(app: &App, workspace: WorkspaceId, selection: Selec
 }
 
 /// One monitor as an answer that others may share.
-pub(crate) async fn shared_one(app: &App, monitor: &Arc<Monitor>) -> ApiResult<Arc<Answer>> {
+pub(crate) async fn shared_one(app: &App, monitor: &Arc<Monitor>, secrets: Secrets) -> ApiResult<Arc<Answer>> {
     let question = format!("{} {}", monitor.id, monitor.revision);
-    let key = FlightKey { workspace: monitor.workspace, edition: app.catalog().edition(), question };
-    app.singles().get(key, || async { Answer::json(&one(app, monitor).await) }).await
+    let key = FlightKey { workspace: monitor.workspace, secrets, edition: app.catalog().edition(), question };
+    app.singles().get(key, || async { Answer::json(&one(app, monitor, secrets).await) }).await
 }
 
 /// One monitor with all that is shown of it.
-pub(crate) async fn one(app: &App, monitor: &Arc<Monitor>) -> MonitorView {
+pub(crate) async fn one(app: &App, monitor: &Arc<Monitor>, secrets: Secrets) -> MonitorView {
     let now = app.now();
     let rows = live_rows(app, std::slice::from_ref(monitor), With::Samples, now).await;
-    monitor_view(monitor, &rows.each.into_iter().next().unwrap_or_default(), VIEW_BEATS, now)
+    monitor_view(monitor, &rows.each.into_iter().next().unwrap_or_default(), VIEW_BEATS, secrets, now)
 }

@@ -7,20 +7,21 @@ use model::{Millis, Monitor};
 use super::read::{LiveRow, day_start};
 use super::status::status;
 use crate::api::{Beat, MonitorState, MonitorView, RegionView, Uptime};
+use crate::auth::Secrets;
 
 /// Sparkline points in a list, where a hundred of them add up, and of a single monitor.
 pub(crate) const LIST_BEATS: usize = 30;
 pub(crate) const VIEW_BEATS: usize = 60;
 
-/// The whole view.
-pub(crate) fn monitor_view(monitor: &Monitor, row: &LiveRow, beats: usize, now: Millis) -> MonitorView {
+/// The whole view, as far as the reader may see it.
+pub(crate) fn monitor_view(monitor: &Monitor, row: &LiveRow, beats: usize, secrets: Secrets, now: Millis) -> MonitorView {
     MonitorView {
         id: monitor.id,
         revision: monitor.revision,
         created_at: monitor.created_at,
         updated_at: monitor.updated_at,
-        spec: monitor.spec.clone(),
-        target: monitor.spec.probe.target(),
+        spec: secrets.spec(&monitor.spec),
+        target: secrets.target(&monitor.spec.probe),
         kind: monitor.spec.probe.kind().to_owned(),
         status: status(monitor, row.verdict.as_ref(), &row.seen(), now),
         day: day(monitor, row, now),

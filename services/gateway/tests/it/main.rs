@@ -9,5 +9,6 @@ mod incidents;
 mod input;
 mod live;
 mod mesh;
+mod secrets;
 mod stream;
 mod users;

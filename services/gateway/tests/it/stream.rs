@@ -11,14 +11,18 @@ use testkit::within;
 use crate::mesh::{Mesh, now, result, spec};
 use crate::users::{self, ADMIN, Users};
 
-struct Events {
+pub struct Events {
     bytes: futures::stream::BoxStream<'static, reqwest::Result<bytes::Bytes>>,
     text: String,
 }
 
 impl Events {
     async fn open(mesh: &Mesh) -> Self {
-        let response = mesh.request(Method::GET, "/api/stream").bearer_auth(ADMIN).send().await.expect("a stream");
+        Self::open_as(mesh, ADMIN).await
+    }
+
+    pub async fn open_as(mesh: &Mesh, token: &str) -> Self {
+        let response = mesh.request(Method::GET, "/api/stream").bearer_auth(token).send().await.expect("a stream");
         assert_eq!(response.headers()["content-type"], "text/event-stream");
         let bytes = futures::stream::unfold(response, |mut response| async move {
             let chunk = response.chunk().await.transpose()?;
@@ -28,7 +32,7 @@ impl Events {
     }
 
     /// Name, id and data of the next event; none at the end.
-    async fn next(&mut self) -> Option<(String, u64, Value)> {
+    pub async fn next(&mut self) -> Option<(String, u64, Value)> {
         loop {
             if let Some((event, rest)) = self.text.split_once("\n\n") {
                 let field = |name: &str| event.lines().find_map(|line| line.strip_prefix(name)).map(str::to_owned);

@@ -1,4 +1,4 @@
-//! A stub of the users service: two workspaces, three people, monitors in memory.
+//! A stub of the users service: two workspaces, four people, monitors in memory.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -12,8 +12,9 @@ use model::{Monitor, MonitorId, MonitorSpec, ScheduleSegment, WorkspaceId};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-/// Tokens of the people: an admin and a viewer of one workspace, the admin of another.
+/// Tokens of the people: an admin, an editor and a viewer of one workspace, the admin of another.
 pub const ADMIN: &str = "admin-token";
+pub const EDITOR: &str = "editor-token";
 pub const VIEWER: &str = "viewer-token";
 pub const STRANGER: &str = "stranger-token";
 
@@ -101,6 +102,7 @@ pub fn session(token: &str) -> Option<Value> {
     let (person, workspace, role) = match token {
         ADMIN => (1, workspace(), "admin"),
         VIEWER => (2, workspace(), "viewer"),
+        EDITOR => (4, workspace(), "editor"),
         STRANGER => (3, other_workspace(), "admin"),
         _ => return None,
     };
@@ -147,13 +149,14 @@ async fn resolve(State(users): State<Users>, Json(body): Json<Value>) -> Answer 
 
 async fn create(State(users): State<Users>, Path(ws): Path<WorkspaceId>, Json(spec): Json<Value>) -> Answer {
     let Ok(parsed) = serde_json::from_value::<MonitorSpec>(spec.clone()) else { return problem(StatusCode::BAD_REQUEST, "no spec") };
-    let errors = model::monitor::validate(&parsed);
-    if !errors.is_empty() {
-        let mut body = problem(StatusCode::UNPROCESSABLE_ENTITY, "some fields need attention");
-        body.1.0["errors"] = json!(errors);
-        return body;
-    }
-    (StatusCode::CREATED, Json(json!(users.add(ws, spec))))
+    wrong(&parsed).unwrap_or_else(|| (StatusCode::CREATED, Json(json!(users.add(ws, spec)))))
+}
+
+fn wrong(spec: &MonitorSpec) -> Option<Answer> {
+    let errors = model::monitor::validate(spec);
+    let mut body = problem(StatusCode::UNPROCESSABLE_ENTITY, "some fields need attention");
+    body.1.0["errors"] = json!(errors);
+    (!errors.is_empty()).then_some(body)
 }
 
 async fn read(State(users): State<Users>, Path((ws, id)): Path<(WorkspaceId, MonitorId)>) -> Answer {
@@ -177,7 +180,7 @@ fn change(users: &Users, ws: WorkspaceId, id: MonitorId, change: impl FnOnce(&mu
 }
 
 async fn update(State(users): State<Users>, Path((ws, id)): Path<(WorkspaceId, MonitorId)>, Json(spec): Json<MonitorSpec>) -> Answer {
-    change(&users, ws, id, |monitor| monitor.spec = spec)
+    wrong(&spec).unwrap_or_else(|| change(&users, ws, id, |monitor| monitor.spec = spec))
 }
 
 async fn switch(State(users): State<Users>, Path((ws, id, verb)): Path<(WorkspaceId, MonitorId, String)>) -> Answer {

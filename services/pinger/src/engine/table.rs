@@ -202,7 +202,7 @@ fn per_second(interval_ms: Millis) -> f64 {
 }
 
 fn compile(monitor: &Monitor) -> Arc<Compiled> {
-    if monitor.spec.assertions.is_empty() { Arc::clone(&NO_ASSERTIONS) } else { Arc::new(Compiled::new(&monitor.spec.assertions)) }
+    if monitor.spec.assertions.is_empty() { Arc::clone(&NO_ASSERTIONS) } else { Arc::new(Compiled::of(&monitor.spec)) }
 }
 
 fn host_of(probe: &ProbeSpec) -> u64 {

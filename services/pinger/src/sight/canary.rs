@@ -1,6 +1,7 @@
 //! Canaries: places of the operator's choice that should always answer.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -12,6 +13,16 @@ use url::Url;
 pub enum Canary {
     Tcp { host: String, port: u16 },
     Http(String),
+}
+
+/// As the log names it.
+impl fmt::Display for Canary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp { host, port } => write!(f, "{host}:{port}"),
+            Self::Http(url) => f.write_str(&model::monitor::masked_url(url)),
+        }
+    }
 }
 
 /// Reads one canary; the error says what is wrong with it.

@@ -68,11 +68,11 @@ impl Sight {
             let answers: Vec<bool> = asked.await.into_iter().map(|said| said == Said::Something).collect();
             let mut trust = lock(&self.0.trust);
             for (n, trusted) in trust.asked(&answers, Instant::now()) {
-                let canary = self.0.canaries.get(n);
+                let canary = self.0.canaries.get(n).map(tracing::field::display);
                 if trusted {
-                    tracing::info!(?canary, "a canary answers again");
+                    tracing::info!(canary, "a canary answers again");
                 } else {
-                    tracing::error!(?canary, "a canary stays silent though targets answer: it counts no longer until it answers");
+                    tracing::error!(canary, "a canary stays silent though targets answer: it counts no longer until it answers");
                 }
             }
             self.0.metrics.canaries_distrusted.set(i64::try_from(trust.distrusted()).unwrap_or(i64::MAX));

@@ -7,7 +7,7 @@ use utoipa::IntoParams;
 
 use crate::api::{MonitorPage, State};
 use crate::app::App;
-use crate::auth::Caller;
+use crate::auth::{Caller, Secrets};
 use crate::error::ApiResult;
 use crate::input::{Asked, Cursor, FromParams, Params};
 use crate::live::{self, Position, Selection};
@@ -54,12 +54,13 @@ fn state(params: &mut Params, text: &str) -> Option<State> {
 
 impl ListMonitors {
     /// What the catalog is asked.
-    pub(crate) fn selection(self) -> Selection {
+    pub(crate) fn selection(self, secrets: Secrets) -> Selection {
         let tag = self.tag.map(|tag| match tag.split_once(':') {
             Some((name, value)) => (name.to_owned(), Some(value.to_owned())),
             None => (tag, None),
         });
         Selection {
+            secrets,
             after: self.cursor,
             limit: usize::try_from(self.limit.unwrap_or(100)).unwrap_or(100),
             search: self.search.map(|text| text.to_lowercase()),
@@ -75,6 +76,7 @@ impl ListMonitors {
     tag = "monitors",
     operation_id = "listMonitors",
     summary = "Monitors with their state now",
+    description = "As with `getMonitor`, a viewer sees `__masked__` for what may be a secret, and finds nothing by it.",
     params(ListMonitors),
     responses((status = 200, description = "A page of monitors, by name", body = MonitorPage)),
     security(("cookie" = []), ("bearer" = [])),
@@ -85,5 +87,5 @@ pub(crate) async fn list(
     Asked(query): Asked<ListMonitors>,
     headers: HeaderMap,
 ) -> ApiResult<Response> {
-    Ok(live::list(&app, caller.workspace(), query.selection()).await?.respond(&headers))
+    Ok(live::list(&app, caller.workspace(), query.selection(caller.secrets())).await?.respond(&headers))
 }

@@ -28,5 +28,5 @@ pub(crate) async fn statuses(
     Asked(query): Asked<ListMonitors>,
     headers: HeaderMap,
 ) -> ApiResult<Response> {
-    Ok(live::statuses(&app, caller.workspace(), query.selection()).await?.respond(&headers))
+    Ok(live::statuses(&app, caller.workspace(), query.selection(caller.secrets())).await?.respond(&headers))
 }

@@ -6,6 +6,7 @@ use model::{Monitor, MonitorId, WorkspaceId};
 
 use crate::api::MonitorView;
 use crate::app::App;
+use crate::auth::Secrets;
 use crate::error::{ApiError, ApiResult};
 use crate::live;
 
@@ -17,7 +18,8 @@ pub(crate) async fn view(app: &App, monitor: Monitor) -> MonitorView {
     let monitor = Arc::new(monitor);
     app.catalog().upsert(Arc::clone(&monitor));
     tell(app).await;
-    live::one(app, &monitor).await
+    // Only those who may write come here.
+    live::one(app, &monitor, Secrets::Shown).await
 }
 
 /// It is gone.
