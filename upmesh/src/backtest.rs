@@ -16,6 +16,7 @@ use kafka::KafkaConfig;
 use model::{Clock, Millis, Monitor, MonitorId, SystemClock};
 use service::{Env, Error};
 use store::Store;
+use store::monitors::Keyless;
 
 use crate::output;
 use crate::progress::Bar;
@@ -87,7 +88,7 @@ async fn read(kafka: &KafkaConfig, topic: &str, judge: &mut Judge) -> Result<log
 async fn monitors(store: &Store, names: &[String]) -> Result<HashMap<MonitorId, Monitor>, Error> {
     let (mut all, mut since) = (HashMap::new(), 0);
     loop {
-        let page = store::monitors::feed(store, since, None, PAGE).await?;
+        let page = store::monitors::feed(store, &Keyless, since, None, PAGE).await?;
         since = page.revision;
         all.extend(page.monitors.into_iter().map(|monitor| (monitor.id, monitor)));
         if !page.more {

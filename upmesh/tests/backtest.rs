@@ -72,7 +72,9 @@ impl Mesh {
         };
         let mut transaction = database.store.begin().await.expect("a transaction");
         let id = MonitorId(Uuid::new_v4());
-        let monitor = store::monitors::create(&mut transaction, workspace.into(), id, &spec, since).await.expect("created");
+        let monitor = store::monitors::create(&mut transaction, &store::monitors::Keyless, workspace.into(), id, &spec, since)
+            .await
+            .expect("created");
         transaction.commit().await.expect("committed");
         monitor
     }

@@ -1,5 +1,7 @@
 //! What went wrong, and whether asking again can help.
 
+use model::MonitorId;
+
 /// An error of PostgreSQL or of what it holds.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -19,6 +21,9 @@ pub enum StoreError {
     /// A row holds what this version cannot read.
     #[error("{table} holds what cannot be read: {message}")]
     Corrupt { table: &'static str, message: String },
+    /// What was sealed does not open: the key is another one.
+    #[error("the secrets of monitor {0} cannot be opened: SECRET_KEY is another one than they were sealed with")]
+    Sealed(MonitorId),
     /// A replay put another history in place of the one this was made for: make it again from the log.
     #[error("another history stands by now (generation {by:?})")]
     Superseded { by: String },

@@ -1,9 +1,11 @@
 //! Monitors and their schedule segments; every change draws the next revision of one stream.
 
 mod feed;
+mod sealed;
 mod write;
 
 pub use feed::{FeedPage, feed};
+pub use sealed::{Keyless, Opened, Seal, try_key};
 pub use write::{create, delete, update};
 
 use chrono::{DateTime, Utc};
@@ -18,13 +20,19 @@ use crate::{Store, StoreError, to_millis};
 const SEGMENTS_KEPT_DAYS: i32 = 400;
 
 /// One monitor of a workspace; `None` when it is not there or deleted.
-pub async fn get(store: &Store, workspace: WorkspaceId, id: MonitorId) -> Result<Option<Monitor>, StoreError> {
+pub async fn get(store: &Store, seal: &dyn Seal, workspace: WorkspaceId, id: MonitorId) -> Result<Option<Monitor>, StoreError> {
     let mut connection = store.pool().acquire().await?;
-    load(&mut connection, workspace, id).await
+    load(&mut connection, seal, workspace, id).await
 }
 
 /// A page of a workspace's monitors in order of id, after `after`.
-pub async fn list(store: &Store, workspace: WorkspaceId, after: Option<MonitorId>, limit: i64) -> Result<Vec<Monitor>, StoreError> {
+pub async fn list(
+    store: &Store,
+    seal: &dyn Seal,
+    workspace: WorkspaceId,
+    after: Option<MonitorId>,
+    limit: i64,
+) -> Result<Vec<Monitor>, StoreError> {
     let rows = sqlx::query_as!(
         Row,
         r#"SELECT m.id, m.workspace_id, m.revision, m.spec, m.created_at, m.updated_at, m.deleted_at,
@@ -40,7 +48,7 @@ pub async fn list(store: &Store, workspace: WorkspaceId, after: Option<MonitorId
     )
     .fetch_all(store.pool())
     .await?;
-    rows.into_iter().map(Row::into_monitor).collect()
+    rows.into_iter().map(|row| row.into_monitor(seal)).collect()
 }
 
 /// How many monitors the workspace has, and how many it may have.
@@ -56,12 +64,22 @@ pub async fn quota(connection: &mut PgConnection, workspace: WorkspaceId) -> Res
 }
 
 /// As [`get`], inside a transaction, after every other change of monitors has committed.
-pub async fn get_locked(connection: &mut PgConnection, workspace: WorkspaceId, id: MonitorId) -> Result<Option<Monitor>, StoreError> {
+pub async fn get_locked(
+    connection: &mut PgConnection,
+    seal: &dyn Seal,
+    workspace: WorkspaceId,
+    id: MonitorId,
+) -> Result<Option<Monitor>, StoreError> {
     write::lock_revisions(connection).await?;
-    load(connection, workspace, id).await
+    load(connection, seal, workspace, id).await
 }
 
-async fn load(connection: &mut PgConnection, workspace: WorkspaceId, id: MonitorId) -> Result<Option<Monitor>, StoreError> {
+async fn load(
+    connection: &mut PgConnection,
+    seal: &dyn Seal,
+    workspace: WorkspaceId,
+    id: MonitorId,
+) -> Result<Option<Monitor>, StoreError> {
     let row = sqlx::query_as!(
         Row,
         r#"SELECT m.id, m.workspace_id, m.revision, m.spec, m.created_at, m.updated_at, m.deleted_at,
@@ -74,7 +92,7 @@ async fn load(connection: &mut PgConnection, workspace: WorkspaceId, id: Monitor
     )
     .fetch_optional(connection)
     .await?;
-    row.map(Row::into_monitor).transpose()
+    row.map(|row| row.into_monitor(seal)).transpose()
 }
 
 /// A row with its segments as JSON.
@@ -90,14 +108,15 @@ pub(crate) struct Row {
 }
 
 impl Row {
-    pub fn into_monitor(self) -> Result<Monitor, StoreError> {
+    pub fn into_monitor(self, seal: &dyn Seal) -> Result<Monitor, StoreError> {
+        let spec = sealed::decode(seal, self.workspace_id.into(), self.id.into(), self.spec)?;
         Ok(Monitor {
             id: self.id.into(),
             workspace: self.workspace_id.into(),
             revision: self.revision,
             created_at: to_millis(self.created_at),
             updated_at: to_millis(self.updated_at),
-            spec: serde_json::from_value(self.spec).map_err(|error| StoreError::corrupt("monitors", error))?,
+            spec,
             segments: Vec::<ScheduleSegment>::deserialize(self.segments).map_err(|error| StoreError::corrupt("monitor_segments", error))?,
         })
     }

@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use cache::Cache;
 use model::{Clock, Millis};
-use store::Store;
-use tokio::sync::Notify;
+use store::{Store, StoreError, monitors};
+use tokio::sync::{Notify, OnceCell};
 
 use crate::accounts::Passwords;
-use crate::channels::Cipher;
+use crate::cipher::Cipher;
 use crate::internal_key::InternalKeys;
 
 /// Cheap to clone.
@@ -22,6 +22,8 @@ pub(crate) struct Parts {
     pub clock: Arc<dyn Clock>,
     pub passwords: Passwords,
     pub cipher: Cipher,
+    /// Set once the key was found to open what is sealed.
+    pub key_fits: OnceCell<()>,
     pub internal_keys: InternalKeys,
     /// Wakes the relay after a commit.
     pub changed: Arc<Notify>,
@@ -34,6 +36,12 @@ impl App {
 
     pub(crate) fn now(&self) -> Millis {
         self.clock.now_ms()
+    }
+
+    /// Fails where `SECRET_KEY` does not open what is sealed. Asked once, before any configuration is handed out: a monitor that
+    /// is left out would pass for deleted.
+    pub(crate) async fn key_fits(&self) -> Result<(), StoreError> {
+        self.key_fits.get_or_try_init(|| monitors::try_key(&self.store, &self.cipher)).await.copied()
     }
 
     /// A session ended: gateways are not to go on with their copy.

@@ -6,7 +6,7 @@ use store::{StoreError, accounts, channels};
 
 use crate::accounts::PasswordError;
 use crate::app::App;
-use crate::channels::CipherError;
+use crate::channels::{CipherError, seal};
 use crate::settings::Settings;
 
 const WORKSPACE: &str = "default";
@@ -33,6 +33,7 @@ impl BootstrapError {
 
 /// Idempotent: replicas may run it at once, and every start runs it again.
 pub(crate) async fn run(app: &App, settings: &Settings) -> Result<(), BootstrapError> {
+    app.key_fits().await?;
     let workspace = accounts::ensure_workspace(&app.store, WORKSPACE, app.now()).await?;
     if let Some((email, password)) = &settings.admin {
         let known = accounts::find(&app.store, email).await?;
@@ -59,7 +60,7 @@ pub(crate) async fn run(app: &App, settings: &Settings) -> Result<(), BootstrapE
     let mut names = Vec::new();
     for (name, channel) in &settings.channels {
         let id = channels::id_of(&app.store, workspace.id, name).await?;
-        let sealed = app.cipher.seal(workspace.id, id, channel)?;
+        let sealed = seal(&app.cipher, workspace.id, id, channel)?;
         channels::put_from_env(&app.store, workspace.id, id, name, channel.kind(), &sealed, app.now()).await?;
         names.push((*name).to_owned());
     }

@@ -1,12 +1,13 @@
 //! Users: accounts and configuration. Not public: other services come by the internal API key.
 //!
-//! `routes/` one endpoint a file, `accounts/` passwords and tokens, `channels/` secrets at rest,
+//! `routes/` one endpoint a file, `accounts/` passwords and tokens, `cipher.rs` secrets at rest,
 //! `relay.rs` carries committed changes to Kafka, `sweep.rs` removes what has expired.
 
 mod accounts;
 mod app;
 mod bootstrap;
 mod channels;
+mod cipher;
 mod error;
 mod internal_key;
 mod relay;
@@ -22,7 +23,7 @@ use model::{Clock, SystemClock};
 use service::{Context, Error};
 use store::Store;
 use tokio::net::TcpListener;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, OnceCell};
 
 use crate::accounts::Passwords;
 use crate::app::{App, Parts};
@@ -49,6 +50,7 @@ pub async fn start(ctx: Context) -> Result<(), Error> {
         clock,
         passwords: Passwords::new(),
         cipher: settings.cipher.clone(),
+        key_fits: OnceCell::new(),
         internal_keys: settings.internal_keys.clone(),
         changed,
     });

@@ -9,7 +9,7 @@ use secrecy::{ExposeSecret, SecretString};
 use service::{ConfigError, Env};
 use settings::KEY_EXAMPLE;
 
-use crate::channels::Cipher;
+use crate::cipher::Cipher;
 use crate::internal_key::InternalKeys;
 
 /// What the users service needs to know.
@@ -37,9 +37,9 @@ impl Settings {
         let internal_keys = env
             .secret("INTERNAL_API_KEY", KEY_EXAMPLE)
             .and_then(|keys| InternalKeys::parse(&keys).map_err(|problem| env.reject("INTERNAL_API_KEY", problem, Some(KEY_EXAMPLE))));
-        let cipher = env.secret("SECRET_KEY", KEY_EXAMPLE).and_then(|key| {
-            strong(&key).map(|()| Cipher::derive(&key)).map_err(|problem| env.reject("SECRET_KEY", problem, Some(KEY_EXAMPLE)))
-        });
+        let cipher = env
+            .secret("SECRET_KEY", KEY_EXAMPLE)
+            .and_then(|keys| Cipher::parse(&keys).map_err(|problem| env.reject("SECRET_KEY", problem, Some(KEY_EXAMPLE))));
         let admin = admin(env);
         let channels = channels(env);
         env.check()?;

@@ -4,7 +4,7 @@
 use model::{Millis, Monitor, MonitorId, MonitorSpec, WorkspaceId};
 use sqlx::PgConnection;
 
-use super::{SEGMENTS_KEPT_DAYS, load, names};
+use super::{SEGMENTS_KEPT_DAYS, Seal, load, names, sealed};
 use crate::{StoreError, from_millis};
 
 /// Advisory lock that orders revisions; the number is arbitrary and never reused.
@@ -24,13 +24,14 @@ async fn next_revision(connection: &mut PgConnection) -> Result<i64, StoreError>
 /// A new monitor. `Duplicate { constraint: "monitors_name" }` when the name is taken.
 pub async fn create(
     connection: &mut PgConnection,
+    seal: &dyn Seal,
     workspace: WorkspaceId,
     id: MonitorId,
     spec: &MonitorSpec,
     now: Millis,
 ) -> Result<Monitor, StoreError> {
     let revision = next_revision(connection).await?;
-    let json = serde_json::to_value(spec).map_err(|error| StoreError::corrupt("monitors", error))?;
+    let json = sealed::encode(seal, workspace, id, spec)?;
     sqlx::query!(
         "INSERT INTO monitors (id, workspace_id, revision, name, spec, known_regions, created_at, updated_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $7)",
         id.0,
@@ -44,20 +45,21 @@ pub async fn create(
     .execute(&mut *connection)
     .await?;
     segment(connection, id, spec, now).await?;
-    reload(connection, workspace, id).await
+    reload(connection, seal, workspace, id).await
 }
 
 /// New settings. `None` when the monitor is not there.
 pub async fn update(
     connection: &mut PgConnection,
+    seal: &dyn Seal,
     workspace: WorkspaceId,
     id: MonitorId,
     spec: &MonitorSpec,
     now: Millis,
 ) -> Result<Option<Monitor>, StoreError> {
     let revision = next_revision(connection).await?;
-    let Some(before) = load(connection, workspace, id).await? else { return Ok(None) };
-    let json = serde_json::to_value(spec).map_err(|error| StoreError::corrupt("monitors", error))?;
+    let Some(before) = load(connection, seal, workspace, id).await? else { return Ok(None) };
+    let json = sealed::encode(seal, workspace, id, spec)?;
     sqlx::query!(
         r#"UPDATE monitors SET revision = $3, name = $4, spec = $5, updated_at = $7,
                   known_regions = (SELECT array_agg(DISTINCT region) FROM unnest(known_regions || $6::text[]) region)
@@ -76,7 +78,7 @@ pub async fn update(
     if schedule(&before.spec) != schedule(spec) {
         segment(connection, id, spec, now).await?;
     }
-    reload(connection, workspace, id).await.map(Some)
+    reload(connection, seal, workspace, id).await.map(Some)
 }
 
 /// Leaves a tombstone, so that replicas hear of it. False when the monitor is not there.
@@ -120,6 +122,6 @@ async fn segment(connection: &mut PgConnection, id: MonitorId, spec: &MonitorSpe
     Ok(())
 }
 
-async fn reload(connection: &mut PgConnection, workspace: WorkspaceId, id: MonitorId) -> Result<Monitor, StoreError> {
-    load(connection, workspace, id).await?.ok_or_else(|| StoreError::corrupt("monitors", "the row just written is gone"))
+async fn reload(connection: &mut PgConnection, seal: &dyn Seal, workspace: WorkspaceId, id: MonitorId) -> Result<Monitor, StoreError> {
+    load(connection, seal, workspace, id).await?.ok_or_else(|| StoreError::corrupt("monitors", "the row just written is gone"))
 }

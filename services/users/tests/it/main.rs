@@ -8,3 +8,4 @@ mod input;
 mod mesh;
 mod monitors;
 mod outbox;
+mod sealed;

@@ -8,7 +8,7 @@ use directory::{Client, ClientConfig, DirectoryError, Refusal};
 use model::{Monitor, MonitorSpec, WorkspaceId};
 use serde_json::{Value, json};
 use service::{Context, Env, Process};
-use testkit::{INTERNAL_KEY, Stack, eventually};
+use testkit::{INTERNAL_KEY, Stack, eventually, within};
 
 pub const EMAIL: &str = "admin@upmesh.test";
 pub const PASSWORD: &str = "correct horse battery staple";
@@ -24,18 +24,30 @@ pub struct Replica {
 impl Replica {
     /// Starts it and waits until the administrator can log in.
     pub async fn start(stack: &Stack, settings: &[(&str, &str)]) -> Self {
+        let replica = Self::begin(stack, settings).await;
+        let password = settings.iter().find(|(name, _)| *name == "ADMIN_PASSWORD").map_or(PASSWORD, |(_, password)| password);
+        eventually("the administrator's account", SOON, || async { replica.client.login(EMAIL, password.into(), "ready").await.ok() })
+            .await;
+        replica
+    }
+
+    /// Starts it and waits for nothing.
+    pub async fn begin(stack: &Stack, settings: &[(&str, &str)]) -> Self {
         let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a port").port();
         let mut env: HashMap<String, String> = stack.environment().await;
         env.insert("USERS_ADDR".to_owned(), format!("127.0.0.1:{port}"));
         env.extend(settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
-        let password = env.get("ADMIN_PASSWORD").cloned().unwrap_or_default();
         let process = Process::new();
         users::start(Context::new("users", Env::from_map(env), &process)).await.expect("the service starts");
         let url = format!("http://127.0.0.1:{port}");
         let client = client(&url, INTERNAL_KEY);
-        eventually("the administrator's account", SOON, || async { client.login(EMAIL, password.as_str().into(), "ready").await.ok() })
-            .await;
         Self { url, client, process }
+    }
+
+    /// Why it stopped by itself.
+    pub async fn stopped(&self) -> String {
+        within("the process to stop", SOON, self.process.shutdown().cancelled()).await;
+        self.process.take_failure().expect("a failure").to_string()
     }
 
     pub async fn login(&self) -> Login {

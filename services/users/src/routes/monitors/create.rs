@@ -28,7 +28,7 @@ pub(crate) async fn handle(
     if count >= quota {
         return Err(Problem::forbidden(format!("the workspace has {count} monitors, as many as it may")).with_type("quota").into());
     }
-    let monitor = monitors::create(&mut tx, workspace, id, &spec, now).await?;
+    let monitor = monitors::create(&mut tx, &app.cipher, workspace, id, &spec, now).await?;
     Change { actor: &actor, workspace, monitor: id, kind: ChangeKind::Created, now }.record(&mut tx, monitor.revision, &spec.name).await?;
     tx.commit().await.map_err(store::StoreError::from)?;
     service::crash_point!("users::committed");

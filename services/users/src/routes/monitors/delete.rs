@@ -18,7 +18,8 @@ pub(crate) async fn handle(
 ) -> Result<StatusCode, RouteError> {
     let (actor, now) = (actor(&headers)?, app.now());
     let mut tx = app.store.begin().await?;
-    let before = monitors::get_locked(&mut tx, workspace, id).await?.ok_or_else(no_such_monitor)?;
+    // Without the key: what cannot be opened can be deleted.
+    let before = monitors::get_locked(&mut tx, &monitors::Keyless, workspace, id).await?.ok_or_else(no_such_monitor)?;
     let revision = monitors::delete(&mut tx, workspace, id, now).await?.ok_or_else(no_such_monitor)?;
     Change { actor: &actor, workspace, monitor: id, kind: ChangeKind::Deleted, now }.record(&mut tx, revision, &before.spec.name).await?;
     tx.commit().await.map_err(store::StoreError::from)?;

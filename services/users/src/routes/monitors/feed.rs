@@ -22,7 +22,8 @@ pub(crate) struct Query {
 
 pub(crate) async fn handle(State(app): State<App>, Params(query): Params<Query>) -> Result<Json<MonitorPage>, RouteError> {
     let limit = query.limit.unwrap_or(PAGE_LIMIT).clamp(1, PAGE_LIMIT);
-    let page = monitors::feed(&app.store, query.since.max(0), query.region.as_ref(), i64::from(limit)).await?;
+    app.key_fits().await?;
+    let page = monitors::feed(&app.store, &app.cipher, query.since.max(0), query.region.as_ref(), i64::from(limit)).await?;
     let deleted = page.deleted.into_iter().map(|(id, revision)| Deleted { id, revision }).collect();
     let (source, revision, monitors, more) = (page.source, page.revision, page.monitors, page.more);
     Ok(Json(MonitorPage { source, revision, monitors, deleted, more, now: Some(app.now()) }))

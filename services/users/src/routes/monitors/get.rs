@@ -13,6 +13,6 @@ pub(crate) async fn handle(
     State(app): State<App>,
     Ids((workspace, id)): Ids<(WorkspaceId, MonitorId)>,
 ) -> Result<Json<Monitor>, RouteError> {
-    let monitor = monitors::get(&app.store, workspace, id).await?;
+    let monitor = monitors::get(&app.store, &app.cipher, workspace, id).await?;
     Ok(Json(monitor.ok_or_else(no_such_monitor)?))
 }

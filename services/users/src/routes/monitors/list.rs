@@ -24,7 +24,7 @@ pub(crate) async fn handle(
     Params(query): Params<Query>,
 ) -> Result<Json<MonitorList>, RouteError> {
     let limit = query.limit.unwrap_or(PAGE_LIMIT).clamp(1, PAGE_LIMIT);
-    let monitors = monitors::list(&app.store, workspace, query.after, i64::from(limit)).await?;
+    let monitors = monitors::list(&app.store, &app.cipher, workspace, query.after, i64::from(limit)).await?;
     let next =
         if u32::try_from(monitors.len()).is_ok_and(|count| count == limit) { monitors.last().map(|monitor| monitor.id) } else { None };
     Ok(Json(MonitorList { monitors, next }))

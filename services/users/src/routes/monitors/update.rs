@@ -22,14 +22,14 @@ pub(crate) async fn handle(
     check(&spec)?;
     let now = app.now();
     let mut tx = app.store.begin().await?;
-    let before = monitors::get_locked(&mut tx, workspace, id).await?.ok_or_else(no_such_monitor)?;
+    let before = monitors::get_locked(&mut tx, &app.cipher, workspace, id).await?.ok_or_else(no_such_monitor)?;
     if expected.is_some_and(|revision| revision != before.revision) {
         return Err(changed_since().into());
     }
     if before.spec == spec {
         return Ok(Json(before));
     }
-    let monitor = monitors::update(&mut tx, workspace, id, &spec, now).await?.ok_or_else(no_such_monitor)?;
+    let monitor = monitors::update(&mut tx, &app.cipher, workspace, id, &spec, now).await?.ok_or_else(no_such_monitor)?;
     Change { actor: &actor, workspace, monitor: id, kind: ChangeKind::Updated, now }.record(&mut tx, monitor.revision, &spec.name).await?;
     tx.commit().await.map_err(store::StoreError::from)?;
     service::crash_point!("users::committed");
