@@ -3,13 +3,15 @@
 
 mod admission;
 mod dispatch;
+mod due;
+mod missed;
 mod overdue;
 mod table;
 #[cfg(test)]
 mod tests;
 mod timeline;
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,7 +19,7 @@ use cache::Acquired;
 use directory::Change;
 use futures::FutureExt as _;
 use model::schedule::SHARDS;
-use model::{Cause, Clock, Millis, Monitor, Region, Shard, Slot};
+use model::{Clock, Millis, Monitor, Region, Shard, Slot};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -32,7 +34,7 @@ use crate::sight::Sight;
 use crate::source::Source;
 use admission::Admission;
 use table::{Table, Update};
-use timeline::{Due, Pace, Timeline};
+use timeline::{Pace, Timeline};
 
 /// Changes of monitors taken in between two looks at what is due.
 const CHANGES_AT_ONCE: usize = 64;
@@ -47,7 +49,7 @@ const STEP_MS: Millis = 1_000;
 #[derive(Debug)]
 pub enum Command {
     Take(Vec<Acquired>),
-    /// No new checks; those under way still count for it.
+    /// Nothing more is opened; what is open is still run, and counts for it.
     Pause(Shard),
     /// Not handed over after all: what came due meanwhile is made up for.
     Resume(Shard),
@@ -86,7 +88,7 @@ struct Held {
     from: Millis,
     /// The table's when it was taken: what was queued later was opened under this epoch.
     generation: u32,
-    /// On its way to another pinger: nothing new begins.
+    /// On its way to another pinger: nothing more is opened.
     paused: bool,
 }
 
@@ -111,29 +113,31 @@ pub struct Engine {
     progress: Arc<Progress>,
     table: Table,
     timeline: Timeline,
-    /// What came due of paused shards.
-    set_aside: Vec<Due>,
     /// Of what is made up for, and of the first checks of new monitors.
     pace: Pace,
     first_pace: Pace,
     admission: Admission,
     /// By shard.
     held: Vec<Option<Held>>,
+    /// Of shards held before: from where to where we ran them, with all of it on the log.
+    ran: BTreeMap<Shard, (Millis, Millis)>,
     done: mpsc::UnboundedReceiver<Done>,
     done_sender: mpsc::UnboundedSender<Done>,
-    missed: mpsc::Sender<Vec<overdue::Missed>>,
+    missed: mpsc::Sender<Vec<missed::Missed>>,
     /// Missed slots not handed over yet.
-    unreported: Vec<overdue::Missed>,
+    unreported: Vec<missed::Missed>,
     /// Checks per second over all shards held.
     rate: f64,
     /// Wall clock and monotonic clock when last compared.
     last_look: (Millis, Instant),
+    /// The wall clock was set back, which is followed once it is right.
+    set_back: bool,
     seen: Millis,
 }
 
 impl Engine {
     /// An engine, and the task that reports missed slots.
-    pub fn new(tools: Tools, progress: Arc<Progress>, limits: Limits) -> (Self, overdue::Reports) {
+    pub fn new(tools: Tools, progress: Arc<Progress>, limits: Limits) -> (Self, missed::Reports) {
         let tools = Arc::new(tools);
         // At most one message per running check: bounded by admission.
         let (done_sender, done) = mpsc::unbounded_channel();
@@ -142,22 +146,23 @@ impl Engine {
         let engine = Self {
             table: Table::new(tools.region.clone()),
             timeline: Timeline::default(),
-            set_aside: Vec::new(),
             pace: Pace::default(),
             first_pace: Pace::default(),
             admission: Admission::new(limits.concurrency, limits.host_concurrency, MOST_WAITING),
             held: (0..SHARDS).map(|_| None).collect(),
+            ran: BTreeMap::new(),
             done,
             done_sender,
             missed,
             unreported: Vec::new(),
             rate: 0.0,
             last_look: (now, Instant::now()),
+            set_back: false,
             seen: now,
             progress,
             tools: Arc::clone(&tools),
         };
-        (engine, overdue::Reports::new(reports, tools))
+        (engine, missed::Reports::new(reports, tools))
     }
 
     /// Runs until `stop`, then until the checks under way have ended.
@@ -238,25 +243,13 @@ impl Engine {
             self.tools.metrics.clock_steps.inc();
             self.pace.reset();
             self.first_pace.reset();
-            if step < 0 && !self.tools.reference.is_off(now) {
-                // Everything queued lies too far ahead now. Slots run twice merge.
-                self.reschedule(now);
-            }
+            self.set_back |= step < 0;
+        }
+        if self.set_back && !self.tools.reference.is_off(now) {
+            self.set_back = false;
+            self.follow_back(now);
         }
         now
-    }
-
-    fn reschedule(&mut self, now: Millis) {
-        let queued: Vec<Due> = self.timeline.drain().collect();
-        for due in queued.into_iter().filter(Due::made_up_for) {
-            self.give_up(due.index, due.generation, due.slot, Cause::NotRun);
-        }
-        self.set_aside.clear();
-        for shard in (0..SHARDS).map(Shard).filter(|shard| self.held_of(*shard).is_some()).collect::<Vec<_>>() {
-            for index in self.table.of_shard(shard) {
-                self.queue_next(index, now);
-            }
-        }
     }
 
     fn load(&mut self, monitors: &[Arc<Monitor>]) {
@@ -286,9 +279,11 @@ impl Engine {
     }
 
     fn upsert(&mut self, monitor: &Arc<Monitor>) {
-        if let Update::Schedule(index) = self.table.upsert(monitor) {
-            let now = self.tools.clock.now_ms();
-            self.schedule_new(index, now);
+        let now = self.tools.clock.now_ms();
+        match self.table.upsert(monitor) {
+            Update::New(index) => self.schedule_new(index, now),
+            Update::Changed(index, before) => self.reschedule(index, &before, now),
+            Update::Keep => {}
         }
     }
 
@@ -299,7 +294,6 @@ impl Engine {
                 let generation = self.table.generation();
                 for Acquired { shard, epoch, progress } in taken {
                     let from = progress.map_or(now, |progress| progress + 1);
-                    self.forget_set_aside(*shard);
                     self.hold(*shard, Some(Held { epoch: *epoch, from, generation, paused: false }));
                     self.progress.begin(*shard, *epoch);
                 }
@@ -312,13 +306,13 @@ impl Engine {
             Command::Resume(shard) => {
                 self.progress.resume(*shard);
                 self.hold(*shard, self.held_of(*shard).map(|held| Held { paused: false, ..held }));
-                for due in self.set_aside.extract_if(.., |due| Table::shard_at(due.index) == *shard) {
-                    self.timeline.push(due);
-                }
+                self.go_on(*shard, now);
             }
             Command::Drop(shard) => {
+                if let (Some(held), Some(until)) = (self.held_of(*shard), self.progress.until(*shard)) {
+                    self.ran.insert(*shard, (held.from, until));
+                }
                 self.hold(*shard, None);
-                self.forget_set_aside(*shard);
                 self.progress.end(*shard);
                 // What is queued for it is outdated, so that it does not run after a later take-over.
                 for index in self.table.of_shard(*shard) {
@@ -327,10 +321,6 @@ impl Engine {
             }
         }
         self.count();
-    }
-
-    fn forget_set_aside(&mut self, shard: Shard) {
-        self.set_aside.retain(|due| Table::shard_at(due.index) != shard);
     }
 
     fn hold(&mut self, shard: Shard, held: Option<Held>) {
@@ -365,7 +355,7 @@ impl Engine {
     /// Figures that change with monitors and shards, not with checks.
     fn count(&mut self) {
         self.measure();
-        self.tools.metrics.monitors.set(i64::try_from(self.table.len()).unwrap_or(i64::MAX));
+        self.tools.metrics.monitors.set(i64::try_from(self.table.active()).unwrap_or(i64::MAX));
         let shards = self.held.iter().flatten().filter(|held| !held.paused).count();
         self.tools.metrics.shards.set(i64::try_from(shards).unwrap_or(i64::MAX));
     }

@@ -113,6 +113,11 @@ impl Progress {
         })
     }
 
+    /// Up to where a shard's slots are on the log.
+    pub fn until(&self, shard: Shard) -> Option<Millis> {
+        self.with(|tracks| tracks.get(usize::from(shard.0))?.as_ref()?.until())
+    }
+
     /// These are in Redis now.
     pub fn written(&self, written: &[(Shard, u64, Millis)]) {
         self.with(|tracks| {

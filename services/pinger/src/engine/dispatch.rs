@@ -3,15 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use model::{CheckResult, Millis, Outcome, Slot};
+use model::{Cause, CheckResult, Millis, Outcome};
 use tracing::{Instrument as _, Span};
 
 use super::admission::{Admitted, Waiting};
-use super::overdue::{Missed, Urgency};
+use super::due::interval_at;
+use super::missed::Missed;
+use super::overdue::Urgency;
+use super::table::Table;
 use super::timeline::Due;
 use super::{Done, Engine, Tools};
 use crate::check::{Checked, check};
-use model::Cause;
 
 /// A slot this late is made up for at a pace; later ones of a short stall run at once.
 const LATE_MS: Millis = 1_000;
@@ -21,36 +23,47 @@ const LONGEST_WAIT_MS: Millis = 10_000;
 const SEEN_EVERY_MS: Millis = 100;
 
 impl Engine {
-    /// Hands out everything due by `now`.
+    /// Hands out everything due by `now`. The only way in: whatever happens to a monitor, its shard or the clock only has it looked
+    /// at here, so that nothing is opened while the clock is off, and nothing is passed over when it is seen that all is opened.
     pub(super) fn run_due(&mut self, now: Millis) {
         while let Some(due) = self.timeline.pop(now) {
-            let made_up_for = due.made_up_for();
-            let Some(entry) = self.table.current(due.index, due.generation) else {
-                if made_up_for {
+            let late = now - due.at > LATE_MS;
+            let shard = Table::shard_at(due.index);
+            let holds = self.holds(shard);
+            let Some(entry) = self.table.current_mut(due.index, due.generation) else {
+                if due.made_up_for() {
                     self.abandon(due.index, due.generation, due.slot);
                 }
                 continue;
             };
-            let (shard, schedule) = (entry.shard, entry.schedule);
-            match self.held_of(shard) {
-                None => continue,
-                Some(held) if held.paused => {
-                    self.set_aside.push(due);
-                    continue;
+            if due.made_up_for() {
+                // Open already, so it is run of a paused shard, too.
+                if late {
+                    self.late(&due, now);
+                } else {
+                    self.start(&due, now);
                 }
-                Some(_) => {}
-            }
-            if !made_up_for {
-                self.tools.metrics.due.inc();
-                self.progress.open(shard, due.slot);
-            }
-            if now - due.at > LATE_MS {
-                self.late(&due, now);
                 continue;
             }
-            // By the slot, not by the clock: what is made up for may run so late that the next is due already.
-            let next = schedule.after(due.slot);
-            self.timeline.push(Due { at: next, slot: next, ..due });
+            if entry.next != Some(due.slot) {
+                continue;
+            }
+            entry.next = None;
+            if !holds {
+                // Of a paused shard: looked at again if it stays here.
+                continue;
+            }
+            let in_order = entry.active && entry.until >= entry.since - 1 && entry.schedule.after(entry.until) == due.slot;
+            if late || !in_order {
+                self.catch_up(due.index, now);
+                continue;
+            }
+            entry.until = due.slot;
+            entry.fresh = false;
+            let next = entry.schedule.after(due.slot);
+            self.tools.metrics.due.inc();
+            self.progress.open(shard, due.slot);
+            self.queue(due.index, next);
             self.start(&due, now);
         }
         // Only now is everything up to `now` opened.
@@ -60,25 +73,24 @@ impl Engine {
         }
     }
 
-    /// After a stall: the newest slot is made up for, those before it are missed.
+    /// After a stall: what was to be made up for is put off again, or given up where a later one is due.
     fn late(&mut self, due: &Due, now: Millis) {
         let Some(entry) = self.table.get(due.index) else { return };
-        let (schedule, shard, since) = (entry.schedule, entry.shard, entry.since);
-        let newest = schedule.at_or_before(now);
-        let between = schedule.count(due.slot + 1, newest + 1);
-        self.tools.metrics.due.inc_by(between);
-        if newest > due.slot {
-            // This one is open already; it is among the missed, which are opened anew.
-            self.progress.close(shard, self.epoch(shard).unwrap_or_default(), due.slot);
-            self.miss_range(due.index, due.slot.max(since), newest, Cause::NotRun);
-            self.progress.open(shard, newest);
+        if entry.schedule.at_or_before(now) > due.slot {
+            self.give_up(due.index, due.generation, due.slot, Cause::NotRun);
+        } else {
+            self.make_up(due.index, due.slot, now, Urgency::Paced);
         }
-        self.make_up(due.index, newest, now, Urgency::Paced);
     }
 
     /// Runs a slot that is due and open.
     pub(super) fn start(&mut self, due: &Due, now: Millis) {
         let Some(entry) = self.table.get_mut(due.index) else { return };
+        if !entry.active {
+            // Paused by its owner since.
+            self.give_up(due.index, due.generation, due.slot, Cause::NotRun);
+            return;
+        }
         entry.last = Some(due.slot);
         let patience = (entry.schedule.interval_ms / 2).min(LONGEST_WAIT_MS);
         let waiting =
@@ -110,15 +122,18 @@ impl Engine {
 
     fn spawn(&mut self, waiting: &Waiting, now: Millis) {
         let running = self.admission.running();
-        let Some(entry) = self.table.current(waiting.index, waiting.generation) else {
-            // Deleted or rescheduled while it waited.
+        let Some(entry) = self.table.current(waiting.index, waiting.generation).filter(|entry| entry.active) else {
+            // Deleted or paused while it waited.
             self.admission.release(waiting.host);
-            self.abandon(waiting.index, waiting.generation, waiting.slot);
+            self.give_up(waiting.index, waiting.generation, waiting.slot, Cause::NotRun);
             return;
         };
         let epoch = self.epoch(entry.shard).unwrap_or_default();
         let (monitor, compiled) = (Arc::clone(&entry.monitor), Arc::clone(&entry.compiled));
-        let (interval_ms, was_up) = (entry.schedule.interval_ms, entry.was_up);
+        // What is made up for was perhaps due by an earlier schedule.
+        let earlier = if waiting.slot < entry.since { interval_at(&monitor, &self.tools.region, waiting.slot) } else { None };
+        let interval_ms = earlier.unwrap_or(entry.schedule.interval_ms);
+        let was_up = entry.was_up;
         let tools = Arc::clone(&self.tools);
         let done = self.done_sender.clone();
         let Waiting { index, generation, slot, host, .. } = *waiting;
@@ -162,19 +177,6 @@ impl Engine {
             let _ = done.send(Done { index, generation, slot, host, up });
         };
         tokio::spawn(run.instrument(span));
-    }
-
-    /// The record of a slot that was not run.
-    pub(super) fn missed(&self, index: u32, slot: Slot, cause: Cause) -> Option<Missed> {
-        let entry = self.table.get(index)?;
-        Some(Missed {
-            monitor: entry.monitor.id,
-            revision: entry.monitor.revision,
-            interval_ms: entry.schedule.interval_ms,
-            epoch: self.epoch(entry.shard)?,
-            slot,
-            cause,
-        })
     }
 }
 

@@ -8,6 +8,7 @@ use std::sync::{Arc, LazyLock};
 use model::schedule::{SHARDS, shard_of};
 use model::{Millis, Monitor, MonitorId, ProbeSpec, Region, Schedule, Shard, Slot};
 
+use super::due::is_here;
 use crate::assertions::Compiled;
 
 /// Monitors without assertions share one.
@@ -18,14 +19,24 @@ static NO_ASSERTIONS: LazyLock<Arc<Compiled>> = LazyLock::new(|| Arc::new(Compil
 pub(crate) struct Entry {
     pub(crate) monitor: Arc<Monitor>,
     pub(crate) compiled: Arc<Compiled>,
+    /// Of the last segment.
     pub(crate) schedule: Schedule,
-    /// Since when this schedule holds; its slots before were never due.
+    /// Since when the last segment holds.
     pub(crate) since: Millis,
+    /// Due here at present; if not, it is here for the sake of earlier slots only.
+    pub(crate) active: bool,
     pub(crate) shard: Shard,
     /// Hash of the target's host, for admission.
     pub(crate) host: u64,
-    /// Outdates what is queued for an earlier schedule.
+    /// Outdates what was queued before the shard was taken or given up.
     pub(crate) generation: u32,
+    /// Every slot due up to here was opened by us, or is another pinger's to record. What was due from here to now, by whichever
+    /// segment, is still to be accounted for, whatever happened in between.
+    pub(crate) until: Millis,
+    /// When the timeline has it looked at next, if at all. Anything else queued, but for what is made up for, is outdated.
+    pub(crate) next: Option<Millis>,
+    /// Just made, or resumed, by somebody who waits for its first check.
+    pub(crate) fresh: bool,
     /// The latest slot handed out.
     pub(crate) last: Option<Slot>,
     /// The last check was up: the next one up is steady.
@@ -33,14 +44,14 @@ pub(crate) struct Entry {
 }
 
 /// What an update means for the timeline.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) enum Update {
-    /// New here, or with another schedule: queue it.
-    Schedule(u32),
-    /// Same slots, perhaps other settings.
+    /// New here.
+    New(u32),
+    /// Due at other instants than by what stood here.
+    Changed(u32, Arc<Monitor>),
+    /// Same slots, perhaps other settings; or never due here.
     Keep,
-    /// Not checked here (any more).
-    Gone,
 }
 
 #[derive(Debug)]
@@ -58,8 +69,25 @@ struct Part {
     entries: Vec<Option<Entry>>,
     /// Places without an entry.
     free: Vec<u32>,
-    /// Checks per second.
+    /// Monitors that are due at present, and their checks per second.
+    active: usize,
     rate: f64,
+}
+
+impl Part {
+    fn add(&mut self, entry: &Entry) {
+        if entry.active {
+            self.active += 1;
+            self.rate += per_second(entry.schedule.interval_ms);
+        }
+    }
+
+    fn subtract(&mut self, entry: &Entry) {
+        if entry.active {
+            self.active -= 1;
+            self.rate -= per_second(entry.schedule.interval_ms);
+        }
+    }
 }
 
 impl Table {
@@ -68,8 +96,9 @@ impl Table {
         Self { region, parts, index: HashMap::new(), generation: 0 }
     }
 
-    pub(crate) fn len(&self) -> usize {
-        self.index.len()
+    /// How many are due at present.
+    pub(crate) fn active(&self) -> usize {
+        self.parts.iter().map(|part| part.active).sum()
     }
 
     /// The shard of whatever has, or had, this index.
@@ -85,9 +114,13 @@ impl Table {
         self.parts.get_mut(usize::from(Self::shard_at(index).0))?.entries.get_mut(place_of(index))?.as_mut()
     }
 
-    /// What something was queued for, unless it is gone or was rescheduled since.
+    /// What something was queued for, unless it is gone or its shard was taken anew since.
     pub(crate) fn current(&self, index: u32, generation: u32) -> Option<&Entry> {
         self.get(index).filter(|entry| entry.generation == generation)
+    }
+
+    pub(crate) fn current_mut(&mut self, index: u32, generation: u32) -> Option<&mut Entry> {
+        self.get_mut(index).filter(|entry| entry.generation == generation)
     }
 
     /// Every index in use of a shard.
@@ -112,73 +145,87 @@ impl Table {
     }
 
     pub(crate) fn upsert(&mut self, monitor: &Arc<Monitor>) -> Update {
-        let active = monitor.segments.last().filter(|segment| segment.active && segment.regions.contains(&self.region));
-        let Some(segment) = active.filter(|_| !monitor.spec.paused) else {
+        // One that is paused stays: slots from before may lack a record.
+        let Some(segment) = monitor.segments.last().filter(|_| monitor.segments.iter().any(|segment| is_here(segment, &self.region)))
+        else {
             self.remove(monitor.id);
-            return Update::Gone;
+            return Update::Keep;
         };
+        let active = is_here(segment, &self.region) && !monitor.spec.paused;
         let schedule = Schedule::new(monitor.id, &self.region, segment.interval_ms);
         let since = segment.from;
-        let known = self.index.get(&monitor.id).copied();
-        if let Some(entry) = known.and_then(|index| self.get_mut(index)) {
-            if entry.monitor.revision >= monitor.revision {
-                return Update::Keep;
+        if let Some(index) = self.index.get(&monitor.id).copied()
+            && let Some(part) = self.parts.get_mut(usize::from(Self::shard_at(index).0))
+            && let Some(mut entry) = part.entries.get_mut(place_of(index)).and_then(Option::take)
+        {
+            let update = if entry.monitor.revision >= monitor.revision {
+                Update::Keep
+            } else {
+                part.subtract(&entry);
+                let same = entry.schedule == schedule && entry.since == since && entry.active == active;
+                let (known, new) = (&entry.monitor.spec, &monitor.spec);
+                // The probe too: its secrets are kept out of what an assertion repeats.
+                if known.assertions != new.assertions || known.probe != new.probe {
+                    entry.compiled = compile(monitor);
+                }
+                entry.host = host_of(&monitor.spec.probe);
+                entry.fresh |= active && !entry.active;
+                (entry.schedule, entry.since, entry.active) = (schedule, since, active);
+                let before = std::mem::replace(&mut entry.monitor, Arc::clone(monitor));
+                part.add(&entry);
+                if same { Update::Keep } else { Update::Changed(index, before) }
+            };
+            if let Some(place) = part.entries.get_mut(place_of(index)) {
+                *place = Some(entry);
             }
-            if entry.monitor.spec.assertions != monitor.spec.assertions {
-                entry.compiled = compile(monitor);
-            }
-            entry.monitor = Arc::clone(monitor);
-            entry.host = host_of(&monitor.spec.probe);
-            if entry.schedule == schedule && entry.since == since {
-                return Update::Keep;
-            }
+            return update;
         }
         self.generation = self.generation.wrapping_add(1);
-        let entry = Entry {
+        Update::New(self.place(Entry {
             monitor: Arc::clone(monitor),
             compiled: compile(monitor),
             schedule,
             since,
+            active,
             shard: shard_of(monitor.id),
             host: host_of(&monitor.spec.probe),
             generation: self.generation,
+            until: since - 1,
+            next: None,
+            fresh: active,
             last: None,
             was_up: false,
-        };
-        Update::Schedule(self.place(known, entry))
+        }))
     }
 
     pub(crate) fn remove(&mut self, id: MonitorId) {
         let Some(index) = self.index.remove(&id) else { return };
         let Some(part) = self.parts.get_mut(usize::from(Self::shard_at(index).0)) else { return };
         if let Some(entry) = part.entries.get_mut(place_of(index)).and_then(Option::take) {
-            part.rate -= per_second(entry.schedule.interval_ms);
+            part.subtract(&entry);
             part.free.push(index);
         }
     }
 
     /// Outdates whatever is queued for an entry.
-    pub(crate) fn outdate(&mut self, index: u32) -> Option<u32> {
+    pub(crate) fn outdate(&mut self, index: u32) {
         self.generation = self.generation.wrapping_add(1);
         let generation = self.generation;
-        self.get_mut(index).map(|entry| {
+        if let Some(entry) = self.get_mut(index) {
             entry.generation = generation;
-            generation
-        })
+            entry.next = None;
+        }
     }
 
-    fn place(&mut self, known: Option<u32>, entry: Entry) -> u32 {
+    fn place(&mut self, entry: Entry) -> u32 {
         let (id, shard) = (entry.monitor.id, entry.shard);
         let Some(part) = self.parts.get_mut(usize::from(shard.0)) else { return u32::MAX };
-        part.rate += per_second(entry.schedule.interval_ms);
-        let index = known.or_else(|| part.free.pop()).unwrap_or_else(|| {
+        part.add(&entry);
+        let index = part.free.pop().unwrap_or_else(|| {
             part.entries.push(None);
             index_of(shard, u32::try_from(part.entries.len() - 1).unwrap_or(u32::MAX))
         });
         if let Some(place) = part.entries.get_mut(place_of(index)) {
-            if let Some(before) = place.take() {
-                part.rate -= per_second(before.schedule.interval_ms);
-            }
             *place = Some(entry);
         }
         self.index.insert(id, index);
