@@ -160,7 +160,7 @@ impl Worker {
             self.start_live();
             self.start_flush(false);
         }
-        self.drain().await;
+        self.drain().await?;
         Ok(End::Shutdown)
     }
 
@@ -173,7 +173,7 @@ impl Worker {
             }
             Event::Revoked(revocation) => {
                 if !revocation.is_lost() {
-                    self.flush_now().await;
+                    self.flush_now().await?;
                 }
                 self.hold.forget(revocation.partitions());
                 self.durable.forget(revocation.partitions());
@@ -226,9 +226,10 @@ impl Worker {
     }
 
     /// Everything durable, offsets committed, the group left.
-    async fn drain(mut self) {
-        self.flush_now().await;
+    async fn drain(mut self) -> Result<(), Error> {
+        let flushed = self.flush_now().await;
         self.leave().await;
+        flushed
     }
 
     /// Leaves the group, so that others take over at once.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use kafka::{KafkaError, TopicPartitionOffset};
+use service::Error;
 use store::StoreError;
 
 use super::{FLUSH_BLOCKS, FLUSH_RESULTS, Worker, join};
@@ -96,25 +97,22 @@ impl Worker {
         }
     }
 
-    /// Waits for the flush under way, then flushes, writes and commits the rest; bounded.
-    pub(super) async fn flush_now(&mut self) {
+    /// Waits for the flush under way, then flushes, writes and commits the rest; bounded. An error is a panic: what
+    /// that flush or write took is lost to this process, which must commit nothing more. Whoever comes next reads it again.
+    pub(super) async fn flush_now(&mut self) -> Result<(), Error> {
         let work = async {
             for _ in 0..2 {
                 self.start_flush(true);
                 // At once: neither waits for the other.
-                self.write_live_now().await;
-                match join(&mut self.flush).await {
-                    Ok(done) => self.flush_done(done).await,
-                    Err(error) => {
-                        // What it took is lost to us; uncommitted, it is read again.
-                        tracing::error!(%error, "a flush panicked");
-                        return;
-                    }
-                }
+                self.write_live_now().await?;
+                let done = join(&mut self.flush).await?;
+                self.flush_done(done).await;
             }
+            Ok(())
         };
-        if tokio::time::timeout(LAST_FLUSH, work).await.is_err() {
+        tokio::time::timeout(LAST_FLUSH, work).await.unwrap_or_else(|_| {
             tracing::warn!("the last flush took too long; the next owner reads the records again");
-        }
+            Ok(())
+        })
     }
 }

@@ -68,23 +68,23 @@ impl Worker {
     }
 
     /// Writes all that Redis does not have; bounded. What does not get there is not committed and so read again.
-    pub(super) async fn write_live_now(&mut self) {
+    /// An error is a panic, as in [`Self::flush_now`].
+    pub(super) async fn write_live_now(&mut self) -> Result<(), Error> {
         let work = async {
             self.late = false;
             loop {
                 self.start_live();
                 if self.live.is_none() {
-                    break;
+                    return Ok(());
                 }
-                match join(&mut self.live).await {
-                    Ok(done) => self.live_done(done).await,
-                    Err(error) => tracing::error!(%error, "a live write panicked"),
-                }
+                let done = join(&mut self.live).await?;
+                self.live_done(done).await;
             }
         };
-        if tokio::time::timeout(LAST_WRITE, work).await.is_err() {
+        tokio::time::timeout(LAST_WRITE, work).await.unwrap_or_else(|_| {
             tracing::warn!("live state was not written completely before the last commit");
-        }
+            Ok(())
+        })
     }
 
     /// Asks every two seconds whether Redis still holds what we wrote.

@@ -4,16 +4,9 @@ use std::time::Duration;
 
 use testkit::Stack;
 
-use crate::support::{Running, live, produce_then, producer, results};
+use crate::support::{Running, counted, live, produce_then, producer, results};
 
 const MONITORS: u128 = 50;
-
-/// Checks in the counts of Redis.
-async fn counted(stack: &Stack) -> u64 {
-    let state = live(stack).await;
-    let hours = state.iter().filter(|(key, _)| key.starts_with("hours:")).flat_map(|(_, hours)| hours);
-    hours.map(|(_, counts)| cache::decode_counts(counts).expect("counts").total()).sum()
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_waited_in_the_log_is_shown_whole_though_nothing_follows_it() {

@@ -5,6 +5,7 @@
 mod dead_letters;
 mod late;
 mod once;
+mod rebalance;
 mod replay;
 mod replay_faults;
 mod restore;

@@ -171,6 +171,13 @@ pub async fn live(stack: &Stack) -> BTreeMap<String, Vec<(Vec<u8>, Vec<u8>)>> {
     all
 }
 
+/// Checks in the counts of Redis.
+pub async fn counted(stack: &Stack) -> u64 {
+    let state = live(stack).await;
+    let hours = state.iter().filter(|(key, _)| key.starts_with("hours:")).flat_map(|(_, hours)| hours);
+    hours.map(|(_, counts)| cache::decode_counts(counts).expect("counts").total()).sum()
+}
+
 /// Waits until the group has committed everything.
 pub async fn committed(stack: &Stack, topics: &Topics) {
     let config = KafkaConfig::new(&stack.kafka_brokers, "test");
