@@ -105,9 +105,14 @@ impl Keys {
         format!("{}:generation", self.prefix)
     }
 
-    /// The generation into which live state was restored from PostgreSQL: `{p}:restored`.
+    /// The generation into which live state was restored from PostgreSQL, and what was owed when that began: `{p}:restored`.
     pub fn restored(&self) -> String {
         format!("{}:restored", self.prefix)
+    }
+
+    /// Grows when something is lost from live state, or left out of it, that another restore brings: `{p}:owed`.
+    pub fn owed(&self) -> String {
+        format!("{}:owed", self.prefix)
     }
 
     /// Channel of live updates: `{p}:updates`.

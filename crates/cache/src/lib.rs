@@ -21,6 +21,6 @@ pub use deadpool_redis::redis;
 pub use error::CacheError;
 pub use keys::Keys;
 pub use lease::{Acquired, Leases, Renewal, owner_of};
-pub use live::{HourCounts, LiveOutcome, LiveResult, LiveWrite, StoredLatest, decode_counts, encode_counts, results_message};
+pub use live::{LiveOutcome, LiveResult, LiveWrite, StoredLatest, decode_counts, encode_counts, results_message};
 pub use pubsub::{Subscription, Update};
 pub use verdict::VerdictUpdate;

@@ -8,7 +8,7 @@ mod write;
 pub use counts::{decode_counts, encode_counts};
 pub(crate) use staged::Followed;
 pub use staged::StoredLatest;
-pub use write::{HourCounts, LiveOutcome, LiveWrite};
+pub use write::{LiveOutcome, LiveWrite};
 
 use model::{Cause, CheckResult, Millis, MonitorId, Outcome, Region};
 use serde::{Deserialize, Serialize};

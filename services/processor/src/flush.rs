@@ -3,9 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use cache::{Cache, HourCounts};
 use kafka::TopicPartitionOffset;
-use model::Millis;
 use store::history::{Flushed, HourBlock};
 use store::{Store, StoreError};
 
@@ -39,14 +37,11 @@ impl FlushDone {
 }
 
 impl Flush {
-    pub async fn run(self, store: Store, cache: Cache, now: Millis) -> FlushDone {
+    pub async fn run(self, store: Store) -> FlushDone {
         let began = Instant::now();
         service::crash_point!("processor::before_flush");
         let result = self.write(&store).await;
         service::crash_point!("processor::flushed");
-        if let Ok(flushed) = &result {
-            counts_of_old_hours(&cache, &self.blocks, flushed, now).await;
-        }
         let letters = arrived(self.letters).await;
         service::crash_point!("processor::letters_arrived");
         FlushDone { blocks: self.blocks, letters, positions: self.positions, result, took: began.elapsed() }
@@ -66,29 +61,5 @@ impl Flush {
         store.ensure_history_days(self.blocks.iter().map(|block| block.key.hour)).await?;
         service::crash_point!("processor::days_made");
         store.flush_history_in(&self.generation, &self.blocks).await
-    }
-}
-
-/// Hours whose blocks Redis does not keep any more still have counts there; they are known for sure only
-/// after the merge with PostgreSQL.
-async fn counts_of_old_hours(cache: &Cache, blocks: &[HourBlock], flushed: &Flushed, now: Millis) {
-    let old = |block: &&HourBlock| !Cache::keeps_block(block.key.hour, now) && Cache::keeps_counts(block.key.hour, now);
-    // What had grown comes after what was given, and so has the last word.
-    let counts: Vec<HourCounts> = blocks
-        .iter()
-        .filter(old)
-        .chain(flushed.grown.iter().filter(old))
-        .map(|HourBlock { key, block }| HourCounts {
-            monitor: key.monitor,
-            region: key.region.clone(),
-            hour: key.hour,
-            counts: block.counts(),
-        })
-        .collect();
-    if !counts.is_empty()
-        && let Err(error) = cache.write_hours(&counts).await
-    {
-        // Derived, and written again with the next restore; history itself is safe.
-        tracing::warn!(%error, "counts of old hours were not written to Redis");
     }
 }

@@ -4,12 +4,12 @@
 mod cell;
 mod latest;
 mod regions;
+mod unwritten;
 
 use std::collections::{HashMap, hash_map};
 use std::sync::Arc;
 
-use bytes::Bytes;
-use cache::{LiveResult, LiveWrite};
+use cache::{Cache, LiveResult};
 use model::history::{Block, BlockKey, Entry, hour_of};
 use model::{CheckResult, Millis, MonitorId, Outcome, Region};
 use store::history::HourBlock;
@@ -114,11 +114,26 @@ impl Fold {
         Some(&self.latest.get(&(monitor, self.regions.known(region)?))?.live)
     }
 
-    /// PostgreSQL held more of these blocks: learn it, and let Redis have it too.
-    pub fn flushed(&mut self, grown: &[HourBlock]) {
+    /// PostgreSQL has these blocks, and of some held more (`grown`): learn it, and let Redis have it too. Of an hour
+    /// whose block Redis keeps no more, the counts are certain only now; says whether there are any for it to have.
+    pub fn flushed(&mut self, blocks: &[HourBlock], grown: &[HourBlock], now: Millis) -> bool {
         for HourBlock { key, block } in grown {
             self.learn(key, block);
         }
+        let mut any = false;
+        for HourBlock { key, block } in blocks {
+            if Cache::keeps_block(key.hour, now) || !Cache::keeps_counts(key.hour, now) {
+                continue;
+            }
+            any = true;
+            let key = self.regions.intern_key(key);
+            let cell = self.blocks.entry(key).or_insert_with(|| Cell { block: Arc::clone(block), ..Cell::default() });
+            cell.touched = now;
+            if !std::mem::replace(&mut cell.unwritten, true) {
+                self.unwritten.push(key);
+            }
+        }
+        any
     }
 
     /// The flush failed: these are still to be flushed.
@@ -133,105 +148,27 @@ impl Fold {
         }
     }
 
-    /// Takes at most `limit` blocks and latest results Redis does not have. What becomes of them is told
-    /// by [`Self::written`], [`Self::conflicted`] or [`Self::not_written`].
-    pub fn take_unwritten(&mut self, now: Millis, limit: usize) -> Vec<LiveWrite> {
-        let mut writes = Vec::new();
-        let mut at: Map<(MonitorId, RegionId), usize> = Map::default();
-        let first = self.unwritten.len().saturating_sub(limit);
-        for key in self.unwritten.drain(first..) {
-            let Some(cell) = self.blocks.get_mut(&key) else { continue };
-            cell.unwritten = false;
-            if cache::Cache::keeps_block(key.hour, now) {
-                at.insert((key.monitor, key.region), writes.len());
-                writes.push(cell.write(self.regions.key(&key)));
-            }
-        }
-        let first = self.latest_unwritten.len().saturating_sub(limit);
-        for place in self.latest_unwritten.drain(first..) {
-            let Some(latest) = self.latest.get_mut(&place) else { continue };
-            latest.unwritten = false;
-            let index = *at.entry(place).or_insert_with(|| {
-                writes.push(latest.write(place.0, self.regions.region(place.1)));
-                writes.len() - 1
-            });
-            if let Some(write) = writes.get_mut(index) {
-                write.latest = latest.json();
-            }
-        }
-        writes
-    }
-
-    /// Redis holds this block now.
-    pub fn written(&mut self, write: &LiveWrite) {
-        if write.block.is_empty() {
-            return;
-        }
-        let key = self.regions.intern_key(&key_of(write));
-        if let Some(cell) = self.blocks.get_mut(&key) {
-            cell.known = write.block.clone();
-        }
-    }
-
-    /// Redis holds another block: learn it and write again. Bytes that are no block are written over.
-    pub fn conflicted(&mut self, write: &LiveWrite, found: Bytes) {
-        let block_key = key_of(write);
-        let key = self.regions.intern_key(&block_key);
-        match Block::decode(&found) {
-            Ok(block) => {
-                self.learn(&block_key, &block);
-            }
-            Err(error) => tracing::error!(monitor = %write.monitor, %error, "a block in Redis cannot be read and is written over"),
-        }
-        let cell = self.blocks.entry(key).or_default();
-        cell.known = found;
-        if !std::mem::replace(&mut cell.unwritten, true) {
-            self.unwritten.push(key);
-        }
-    }
-
-    /// Redis was not reached: these are still to be written.
-    pub fn not_written(&mut self, writes: &[LiveWrite]) {
-        for write in writes {
-            let key = self.regions.intern_key(&key_of(write));
-            if !write.block.is_empty()
-                && let Some(cell) = self.blocks.get_mut(&key)
-                && !std::mem::replace(&mut cell.unwritten, true)
-            {
-                self.unwritten.push(key);
-            }
-            let place = (key.monitor, key.region);
-            if write.latest.is_some()
-                && let Some(latest) = self.latest.get_mut(&place)
-                && !std::mem::replace(&mut latest.unwritten, true)
-            {
-                self.latest_unwritten.push(place);
-            }
-        }
-    }
-
-    /// Redis was emptied: everything in memory is to be written again.
-    pub fn forget_written(&mut self) {
-        for (key, cell) in &mut self.blocks {
-            cell.known = Bytes::new();
-            if !std::mem::replace(&mut cell.unwritten, true) {
-                self.unwritten.push(*key);
-            }
-        }
-        for (place, latest) in &mut self.latest {
-            if !std::mem::replace(&mut latest.unwritten, true) {
-                self.latest_unwritten.push(*place);
-            }
-        }
-    }
-
     /// Lets go of blocks that PostgreSQL and Redis have and that nobody touched since `idle_since`,
-    /// except those of the hour of `now` and the one before.
-    pub fn evict(&mut self, now: Millis, idle_since: Millis) {
+    /// except those of the hour of `now` and the one before. Redis may be away for long: of the hours whose
+    /// blocks it keeps no more, what it could not take goes, too, once PostgreSQL has it (`flushing`: perhaps it does not
+    /// yet). Says whether it thus lacks counts.
+    pub fn evict(&mut self, now: Millis, idle_since: Millis, flushing: bool) -> bool {
         let recent = hour_of(now) - model::history::HOUR_MS;
-        self.blocks.retain(|key, cell| cell.unflushed || cell.unwritten || cell.touched > idle_since || key.hour >= recent);
+        let (mut dropped, mut lacks) = (false, false);
+        self.blocks.retain(|key, cell| {
+            let counts = Cache::keeps_counts(key.hour, now);
+            let waits = cell.unwritten && (Cache::keeps_block(key.hour, now) || (counts && flushing));
+            let stays = waits || cell.unflushed || cell.touched > idle_since || key.hour >= recent;
+            dropped |= !stays && cell.unwritten;
+            lacks |= !stays && cell.unwritten && counts;
+            stays
+        });
+        if dropped {
+            self.unwritten.retain(|key| self.blocks.contains_key(key));
+        }
         // A deleted monitor's latest result.
         self.latest.retain(|_, latest| latest.unwritten || latest.live.slot > now - 8 * 24 * model::history::HOUR_MS);
+        lacks
     }
 
     /// Blocks in memory, unflushed blocks, and whatever Redis does not have.
@@ -246,10 +183,6 @@ impl Fold {
             self.unwritten.push(key);
         }
     }
-}
-
-fn key_of(write: &LiveWrite) -> BlockKey {
-    BlockKey { monitor: write.monitor, region: write.region.clone(), hour: write.hour }
 }
 
 #[cfg(test)]

@@ -28,7 +28,8 @@ pub(crate) async fn write(cache: Cache, writes: Vec<LiveWrite>, now: Millis) -> 
         let news: Vec<(MonitorId, Region, Bytes)> = writes
             .iter()
             .zip(outcomes)
-            .filter(|(write, outcome)| outcome.latest_stored && write.hour > now - NEWS_MS - model::history::HOUR_MS)
+            // The write may be that of an older hour.
+            .filter(|(_, outcome)| outcome.latest_stored)
             .filter_map(|(write, _)| Some((write.monitor, write.region.clone(), write.latest.clone()?)))
             .filter(|(_, _, latest)| slot(latest).is_none_or(|slot| slot > now - NEWS_MS))
             .collect();
@@ -46,6 +47,14 @@ fn slot(latest: &[u8]) -> Option<Millis> {
     std::str::from_utf8(latest.get(8..21)?).ok()?.parse().ok()
 }
 
+/// Says which keys of live state held something else. Nobody has to do anything: what they had replaced is restored.
+pub(crate) fn tell_removed(writes: &[LiveWrite], outcomes: &[LiveOutcome], metrics: &Metrics) {
+    for (LiveWrite { monitor, region, .. }, _) in writes.iter().zip(outcomes).filter(|(_, outcome)| outcome.removed) {
+        metrics.live_removed.inc();
+        tracing::error!(%monitor, %region, "a key of live state in Redis was of another type and was removed; who else writes there?");
+    }
+}
+
 /// How a write ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Settled {
@@ -61,6 +70,7 @@ impl LiveDone {
         metrics.live_seconds.observe(self.took.as_secs_f64());
         match self.result {
             Ok(outcomes) => {
+                tell_removed(&self.writes, &outcomes, metrics);
                 let mut settled = Settled::Complete;
                 for (write, outcome) in self.writes.iter().zip(outcomes) {
                     match outcome.conflict {

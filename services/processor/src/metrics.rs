@@ -14,6 +14,7 @@ pub(crate) struct Metrics {
     pub live_seconds: Histogram,
     pub live_failures: IntCounter,
     pub live_conflicts: IntCounter,
+    pub live_removed: IntCounter,
     pub newest_slot_age: IntGauge,
     pub blocks: IntGauge,
     pub unflushed: IntGauge,
@@ -54,6 +55,10 @@ impl Metrics {
             live_failures: register.counter("upmesh_processor_live_failures_total", "Writes to Redis that failed and are repeated.")?,
             live_conflicts: register
                 .counter("upmesh_processor_live_conflicts_total", "Blocks in Redis that held more than expected and were merged.")?,
+            live_removed: register.counter(
+                "upmesh_processor_live_removed_total",
+                "Keys of live state in Redis that were of another type and were removed.",
+            )?,
             newest_slot_age: register
                 .gauge("upmesh_processor_newest_slot_age_seconds", "Age of the newest slot folded; -1 before the first.")?,
             blocks: register.gauge("upmesh_processor_blocks", "History blocks in memory.")?,

@@ -4,11 +4,14 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use cache::{Cache, CacheError, HourCounts, LiveResult, LiveWrite, redis};
+use cache::{Cache, CacheError, LiveResult, LiveWrite, redis};
 use model::Millis;
 use model::history::{Block, BlockKey, HOUR_MS};
 use store::Store;
 use store::history::BlockCursor;
+
+use crate::live::tell_removed;
+use crate::metrics::Metrics;
 
 /// Monitors per page.
 const PAGE: i64 = 500;
@@ -21,18 +24,36 @@ pub(crate) enum RestoreError {
     Cache(#[from] CacheError),
     #[error(transparent)]
     Store(#[from] store::StoreError),
+    /// Others write the same blocks all the time.
+    #[error("{0} blocks were changed by others each time they were to be written")]
+    Contended(usize),
 }
 
-/// The generation Redis has, and whether live state was restored into it.
-pub(crate) async fn look(cache: &Cache) -> Result<(String, bool), CacheError> {
+/// What Redis says of itself.
+pub(crate) struct Look {
+    pub generation: String,
+    /// What it is called once a restore that begins now has ended.
+    pub whole: String,
+    /// It is called so already.
+    pub is_whole: bool,
+}
+
+/// Asks Redis what it is; tells it first where it `lacks` what only a restore brings. That voids the
+/// restores under way, too, as theirs is another name then.
+pub(crate) async fn look(cache: &Cache, lacks: bool) -> Result<Look, CacheError> {
+    if lacks {
+        cache.query::<()>(redis::cmd("INCR").arg(cache.keys().owed())).await?;
+    }
     let generation = cache.generation().await?;
-    let restored: Option<String> = cache.query(redis::cmd("GET").arg(cache.keys().restored())).await?;
-    let complete = restored.as_ref() == Some(&generation);
-    Ok((generation, complete))
+    let names = (cache.keys().restored(), cache.keys().owed());
+    let (restored, owed): (Option<String>, Option<String>) = cache.query(redis::cmd("MGET").arg(names.0).arg(names.1)).await?;
+    let whole = owed.map_or_else(|| generation.clone(), |owed| format!("{generation}/{owed}"));
+    Ok(Look { is_whole: restored.as_ref() == Some(&whole), generation, whole })
 }
 
-/// Writes the last 26 hours of PostgreSQL to Redis. Safe beside live writers: blocks are merged.
-pub(crate) async fn restore(store: Store, cache: Cache, generation: String, now: Millis) -> Result<u64, RestoreError> {
+/// Writes the last 26 hours of PostgreSQL to Redis, which is `whole` then. Safe beside live writers: blocks are
+/// merged, and counts never go back.
+pub(crate) async fn restore(store: Store, cache: Cache, whole: String, now: Millis, metrics: Metrics) -> Result<u64, RestoreError> {
     let mut cursor = BlockCursor::since(now - 26 * HOUR_MS);
     let mut restored = 0;
     loop {
@@ -41,14 +62,13 @@ pub(crate) async fn restore(store: Store, cache: Cache, generation: String, now:
             break;
         }
         restored += page.len() as u64;
-        write_page(&cache, page, now).await?;
+        write_page(&cache, page, now, &metrics).await?;
     }
-    cache.query::<()>(redis::cmd("SET").arg(cache.keys().restored()).arg(&generation)).await?;
+    cache.query::<()>(redis::cmd("SET").arg(cache.keys().restored()).arg(&whole)).await?;
     Ok(restored)
 }
 
-async fn write_page(cache: &Cache, page: Vec<(BlockKey, Block)>, now: Millis) -> Result<(), CacheError> {
-    let mut hours = Vec::new();
+async fn write_page(cache: &Cache, page: Vec<(BlockKey, Block)>, now: Millis, metrics: &Metrics) -> Result<(), RestoreError> {
     let mut writes: Vec<(Arc<Block>, LiveWrite)> = Vec::new();
     for (key, block) in page {
         let latest = block.samples(key.hour).next_back().and_then(|sample| {
@@ -65,31 +85,27 @@ async fn write_page(cache: &Cache, page: Vec<(BlockKey, Block)>, now: Millis) ->
             })
             .ok()
         });
-        let keeps = Cache::keeps_block(key.hour, now);
-        if !keeps {
-            hours.push(HourCounts { monitor: key.monitor, region: key.region.clone(), hour: key.hour, counts: block.counts() });
-        }
         let write = LiveWrite {
             monitor: key.monitor,
             region: key.region,
             hour: key.hour,
             expected: Bytes::new(),
-            block: if keeps { block.encode().into() } else { Bytes::new() },
+            block: if Cache::keeps_block(key.hour, now) { block.encode().into() } else { Bytes::new() },
             counts: block.counts(),
             latest: latest.map(Bytes::from),
         };
         writes.push((Arc::new(block), write));
     }
-    cache.write_hours(&hours).await?;
     for _ in 0..ATTEMPTS {
         let only: Vec<LiveWrite> = writes.iter().map(|(_, write)| write.clone()).collect();
         let outcomes = cache.write_live(&only).await?;
+        tell_removed(&only, &outcomes, metrics);
         writes = writes.into_iter().zip(outcomes).filter_map(|((block, write), outcome)| again(block, write, outcome.conflict)).collect();
         if writes.is_empty() {
-            break;
+            return Ok(());
         }
     }
-    Ok(())
+    Err(RestoreError::Contended(writes.len()))
 }
 
 /// The write to repeat after a conflict, if what was found lacks something.

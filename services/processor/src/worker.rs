@@ -79,6 +79,8 @@ pub(crate) struct Worker {
     flush_not_before: Instant,
     live: Option<JoinHandle<LiveDone>>,
     live_not_before: Instant,
+    /// The last write failed.
+    live_failed: bool,
     /// When the last write began that left nothing to be written: the pace counts from there.
     live_paced: Option<Instant>,
     durable: durable::Durable,
@@ -129,6 +131,7 @@ impl Worker {
             flush_not_before: now,
             live: None,
             live_not_before: now,
+            live_failed: false,
             live_paced: None,
             durable: durable::Durable::default(),
             redis: redis::Watch::default(),
@@ -215,7 +218,9 @@ impl Worker {
         self.commit_durable().await;
         if self.evicted.elapsed() > EVICT_EVERY && self.live.is_none() {
             self.evicted = Instant::now();
-            self.fold.evict(now, now - IDLE_MS);
+            if self.fold.evict(now, now - IDLE_MS, self.flush.is_some()) {
+                self.redis.leave_out();
+            }
         }
         let (blocks, unflushed, unwritten) = self.fold.sizes();
         for (gauge, value) in [(&self.metrics.blocks, blocks), (&self.metrics.unflushed, unflushed), (&self.metrics.unwritten, unwritten)] {

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use deadpool_redis::redis;
 use model::{Millis, MonitorId, Region};
 
-use super::{HourCounts, LiveWrite};
+use super::LiveWrite;
 use crate::connection::Cache;
 use crate::error::CacheError;
 use crate::keys::Keys;
@@ -58,8 +58,7 @@ impl Cache {
 
     /// Writes live state that nobody sees yet; `self` must be in the new generation and its only writer.
     /// Gives every key an end.
-    pub async fn stage_live(&self, writes: &[LiveWrite], hours: &[HourCounts]) -> Result<(), CacheError> {
-        self.write_hours(hours).await?;
+    pub async fn stage_live(&self, writes: &[LiveWrite]) -> Result<(), CacheError> {
         // What is there already was staged before, and is part of what is staged now.
         let mut left: Vec<LiveWrite> = writes.to_vec();
         for _ in 0..ATTEMPTS {

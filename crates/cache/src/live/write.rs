@@ -32,9 +32,10 @@ pub struct LiveWrite {
     pub hour: Millis,
     /// The encoded block the writer believes to be there; empty for none.
     pub expected: Bytes,
-    /// The encoded block; must hold everything that is in `expected`. Empty where only `latest` is to be
-    /// stored, as for an hour past [`Cache::keeps_block`].
+    /// The encoded block; must hold everything that is in `expected`. Empty for an hour past
+    /// [`Cache::keeps_block`], and where only `latest` is to be stored.
     pub block: Bytes,
+    /// Those of the block. Without one they are stored unless more is counted there already; none are stored where all are 0.
     pub counts: Counts,
     /// JSON of a [`super::LiveResult`].
     pub latest: Option<Bytes>,
@@ -47,15 +48,9 @@ pub struct LiveOutcome {
     pub conflict: Option<Bytes>,
     /// The latest result was newer than what was there.
     pub latest_stored: bool,
-}
-
-/// Counts of an hour whose block is no longer in Redis.
-#[derive(Debug, Clone)]
-pub struct HourCounts {
-    pub monitor: MonitorId,
-    pub region: Region,
-    pub hour: Millis,
-    pub counts: Counts,
+    /// A key held what none of ours ever writes (another type) and was removed. What it had replaced is missed:
+    /// [`crate::Keys::owed`] has grown.
+    pub removed: bool,
 }
 
 impl Cache {
@@ -81,18 +76,19 @@ impl Cache {
 
     async fn write_chunk(&self, chunk: &[LiveWrite]) -> Result<Vec<LiveOutcome>, CacheError> {
         let mut command = redis::cmd("EVALSHA");
-        command.arg(SCRIPT.get_hash()).arg(chunk.len() * 3);
+        command.arg(SCRIPT.get_hash()).arg(chunk.len() * 3 + 1);
         let keys = self.keys();
         for write in chunk {
             command.arg(keys.block(write.monitor, &write.region, write.hour)).arg(keys.live(write.monitor)).arg(keys.hours(write.monitor));
         }
+        command.arg(keys.owed());
         for write in chunk {
             command
                 .arg(write.expected.as_ref())
                 .arg(write.block.as_ref())
                 .arg((write.hour + HOUR_MS + BLOCK_MS) / 1000)
                 .arg(field(&write.region, write.hour))
-                .arg(encode_counts(&write.counts))
+                .arg(if write.counts.total() > 0 { encode_counts(&write.counts) } else { String::new() })
                 .arg(field(&write.region, write.hour - HOURS * HOUR_MS))
                 .arg(write.region.as_str())
                 .arg(write.latest.as_deref().unwrap_or_default());
@@ -106,23 +102,6 @@ impl Cache {
             answer => answer,
         };
         outcomes(answer?, chunk.len())
-    }
-
-    /// Sets the counts of hours whose blocks are not kept any more.
-    pub async fn write_hours(&self, hours: &[HourCounts]) -> Result<(), CacheError> {
-        for chunk in hours.chunks(CHUNK * 3) {
-            let mut pipe = redis::pipe();
-            for hour in chunk {
-                pipe.hset(self.keys().hours(hour.monitor), field(&hour.region, hour.hour), encode_counts(&hour.counts)).ignore();
-                let expires = (hour.hour + HOURS * HOUR_MS + HOUR_MS) / 1000;
-                // Never shortens the life that a newer hour gave the key.
-                for condition in ["GT", "NX"] {
-                    pipe.cmd("EXPIREAT").arg(self.keys().hours(hour.monitor)).arg(expires).arg(condition).ignore();
-                }
-            }
-            self.pipeline::<()>(&pipe).await?;
-        }
-        Ok(())
     }
 }
 
@@ -141,7 +120,7 @@ fn outcomes(answer: Vec<Value>, items: usize) -> Result<Vec<LiveOutcome>, CacheE
             Some(Some(Value::BulkString(bytes))) => Some(Bytes::from(bytes)),
             Some(_) => return Err(broken()),
         };
-        outcomes.push(LiveOutcome { conflict, latest_stored: code & 2 != 0 });
+        outcomes.push(LiveOutcome { conflict, latest_stored: code & 2 != 0, removed: code & 8 != 0 });
     }
     if outcomes.len() == items { Ok(outcomes) } else { Err(broken()) }
 }

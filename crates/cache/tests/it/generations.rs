@@ -33,9 +33,9 @@ async fn readers_follow_what_is_shown_and_what_was_staged_is_unseen_until_then()
     let cache = fresh();
     cache.write_live(&[write("1772323200000", 2)]).await.expect("written");
     let next = cache.in_generation("r1");
-    next.stage_live(&[write("1772323200005", 5)], &[]).await.expect("staged");
+    next.stage_live(&[write("1772323200005", 5)]).await.expect("staged");
     // Staged again with more, as the log goes on: written over.
-    next.stage_live(&[write("1772323200007", 7)], &[]).await.expect("staged");
+    next.stage_live(&[write("1772323200007", 7)]).await.expect("staged");
     assert_eq!(shown(&cache).await.0, 2);
     assert!(!cache.show_live_generation("other", "r1").await.expect("an answer"), "another was shown than believed");
     assert!(cache.show_live_generation("", "r1").await.expect("shown"));

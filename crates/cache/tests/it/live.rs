@@ -1,5 +1,5 @@
 use bytes::Bytes;
-use cache::{Cache, HourCounts, LiveOutcome, LiveWrite, decode_counts, redis};
+use cache::{BoardKey, Cache, Depth, LiveOutcome, LiveWrite, decode_counts, redis};
 use model::history::{Block, Entry, HOUR_MS, hour_of};
 use model::uptime::Counts;
 use model::{Clock, Millis, MonitorId, Outcome, Region, SystemClock};
@@ -30,8 +30,13 @@ fn write(monitor: u128, hour: Millis, expected: &[u8], block: &Block, latest: Op
     }
 }
 
+/// An hour whose block is not kept any more.
+fn counts(hour: Millis, counts: Counts) -> LiveWrite {
+    LiveWrite { block: Bytes::new(), counts, ..write(1, hour, b"", &block(0..1), None) }
+}
+
 fn stored(latest_stored: bool) -> LiveOutcome {
-    LiveOutcome { conflict: None, latest_stored }
+    LiveOutcome { conflict: None, latest_stored, removed: false }
 }
 
 async fn get(cache: &Cache, hour: Millis) -> Option<Vec<u8>> {
@@ -83,9 +88,9 @@ async fn the_newest_slot_is_the_latest_result_and_the_worse_of_one_slot() {
 async fn counts_follow_the_block_and_a_day_later_go() {
     let (cache, hour) = (fresh(), this_hour());
     let monitor = MonitorId(uuid::Uuid::from_u128(1));
-    let old = HourCounts { monitor, region: region(), hour: hour - 26 * HOUR_MS, counts: Counts { up: 7, ..Counts::default() } };
-    let recent = HourCounts { hour: hour - 5 * HOUR_MS, ..old.clone() };
-    cache.write_hours(&[old, recent]).await.expect("written");
+    let old = counts(hour - 26 * HOUR_MS, Counts { up: 7, ..Counts::default() });
+    let recent = LiveWrite { hour: hour - 5 * HOUR_MS, ..old.clone() };
+    cache.write_live(&[old, recent]).await.expect("written");
     cache.write_live(&[write(1, hour, b"", &block(0..3), None)]).await.expect("written");
     let hours: std::collections::BTreeMap<String, Vec<u8>> =
         cache.query(redis::cmd("HGETALL").arg(cache.keys().hours(monitor))).await.expect("hours");
@@ -93,6 +98,47 @@ async fn counts_follow_the_block_and_a_day_later_go() {
     assert_eq!(read, [(format!("local:{}", hour - 5 * HOUR_MS), 7), (format!("local:{hour}"), 3)]);
     let left: i64 = cache.query(redis::cmd("TTL").arg(cache.keys().hours(monitor))).await.expect("time to live");
     assert!((26 * 3600..=29 * 3600).contains(&left), "{left}");
+}
+
+#[tokio::test]
+async fn counts_without_a_block_never_go_back() {
+    let (cache, hour) = (fresh(), this_hour() - 5 * HOUR_MS);
+    let up = |up: u64, down: u64| Counts { up, down, ..Counts::default() };
+    let put = async |write: LiveWrite| {
+        cache.write_live(&[write]).await.expect("written");
+        let key = cache.keys().hours(MonitorId(uuid::Uuid::from_u128(1)));
+        let stored: Vec<u8> = cache.query(redis::cmd("HGET").arg(key).arg(format!("local:{hour}"))).await.expect("counts");
+        decode_counts(&stored).expect("counts")
+    };
+    assert_eq!(put(counts(hour, up(5, 0))).await, up(5, 0));
+    assert_eq!(put(counts(hour, up(7, 0))).await, up(7, 0));
+    // Whoever read its page before the others wrote comes after them.
+    assert_eq!(put(counts(hour, up(5, 0))).await, up(7, 0));
+    assert_eq!(put(LiveWrite { block: block(0..3).encode().into(), ..counts(hour, up(3, 0)) }).await, up(7, 0), "an expired block");
+    assert_eq!(put(counts(hour, up(6, 1))).await, up(6, 1), "the worse verdict on a slot stands");
+    assert_eq!(put(counts(hour, up(7, 0))).await, up(6, 1));
+}
+
+#[tokio::test]
+async fn a_key_of_another_type_goes_and_says_that_something_is_missed() {
+    let (cache, hour) = (fresh(), this_hour());
+    let latest = format!(r#"{{"slot":{hour},"outcome":"up","started_at":{hour},"revision":1}}"#);
+    let writes: Vec<LiveWrite> = (1..=4).map(|n| write(n, hour, b"", &block(0..3), Some(&latest))).collect();
+    let (keys, id) = (cache.keys(), |n: u128| MonitorId(uuid::Uuid::from_u128(n)));
+    for key in [keys.block(id(1), &region(), hour), keys.live(id(2)), keys.hours(id(3))] {
+        cache.query::<()>(redis::cmd("SADD").arg(key).arg("none of ours")).await.expect("spoilt");
+    }
+    let removed: Vec<bool> = cache.write_live(&writes).await.expect("written").iter().map(|outcome| outcome.removed).collect();
+    assert_eq!(removed, [true, true, true, false]);
+    let owed: Option<u64> = cache.query(redis::cmd("GET").arg(keys.owed())).await.expect("a number");
+    assert_eq!(owed, Some(3));
+    for n in 1..=4 {
+        let key = BoardKey { monitor: id(n), blocks: vec![(region(), hour)] };
+        let row = cache.boards(&[key], Depth::Whole).await.expect("a board").remove(0);
+        assert_eq!(row.blocks[0].as_deref(), Some(block(0..3).encode().as_slice()), "{n}");
+        assert_eq!((row.live["local"].as_ref(), row.hours.len()), (latest.as_bytes(), 1), "{n}");
+    }
+    assert!(cache.write_live(&writes).await.expect("written").iter().all(|outcome| *outcome == stored(false)));
 }
 
 #[tokio::test]

@@ -32,4 +32,10 @@ impl Cell {
             latest: None,
         }
     }
+
+    /// As [`Self::write`], for an hour whose block Redis keeps no more.
+    pub fn write_counts(&self, key: BlockKey) -> LiveWrite {
+        let (expected, block) = (Bytes::new(), Bytes::new());
+        LiveWrite { monitor: key.monitor, region: key.region, hour: key.hour, expected, block, counts: self.block.counts(), latest: None }
+    }
 }

@@ -1,5 +1,7 @@
+use bytes::Bytes;
+use cache::LiveWrite;
+use model::Phases;
 use model::history::HOUR_MS;
-use model::{MonitorId, Phases};
 use uuid::Uuid;
 
 use super::*;
@@ -129,7 +131,7 @@ fn a_conflict_is_learnt_and_written_again() {
     // PostgreSQL had more, too.
     fold.written(&again[0]);
     let key = BlockKey { monitor: again[0].monitor, region: again[0].region.clone(), hour: HOUR };
-    fold.flushed(&[HourBlock { key, block: Arc::new([Entry::new(120_000, Outcome::Up, None)].into_iter().collect()) }]);
+    fold.flushed(&[], &[HourBlock { key, block: Arc::new([Entry::new(120_000, Outcome::Up, None)].into_iter().collect()) }], HOUR);
     assert_eq!(fold.take_unwritten(HOUR, 10)[0].counts.total(), 3);
 }
 
@@ -141,8 +143,57 @@ fn old_hours_are_history_only_and_their_newest_result_is_still_shown() {
     assert_eq!(writes.len(), 1);
     assert!(writes[0].block.is_empty() && writes[0].latest.is_some());
     assert_eq!(fold.take_unflushed().len(), 1);
-    fold.evict(HOUR + 30 * HOUR_MS, HOUR + 1);
+    assert!(!fold.evict(HOUR + 30 * HOUR_MS, HOUR + 1, false), "Redis does not even keep its counts");
     assert_eq!(fold.sizes().0, 0);
+}
+
+#[test]
+fn an_hour_that_grows_old_between_flush_and_write_is_still_counted() {
+    let (before, after) = (HOUR + 4 * HOUR_MS - 1, HOUR + 4 * HOUR_MS);
+    let mut fold = Fold::default();
+    fold.apply(result(1, "eu", HOUR, Outcome::Up, None), before);
+    let blocks = fold.take_unflushed();
+    let counted = |writes: &[LiveWrite]| writes.iter().map(|write| (write.block.is_empty(), write.counts.up)).collect::<Vec<_>>();
+    // The write comes after the border.
+    assert_eq!(counted(&fold.take_unwritten(after, 10)), [(true, 1)]);
+    // So does the end of the flush, which found more.
+    let more: Block = [Entry::new(0, Outcome::Up, None), Entry::new(60_000, Outcome::Up, None)].into_iter().collect();
+    let grown = [HourBlock { key: blocks[0].key.clone(), block: Arc::new(more) }];
+    assert!(fold.flushed(&blocks, &grown, after));
+    let writes = fold.take_unwritten(after, 10);
+    assert_eq!(counted(&writes), [(true, 2)]);
+    fold.not_written(&writes);
+    assert_eq!(counted(&fold.take_unwritten(after, 10)), [(true, 2)], "and is tried again");
+    // What is not flushed yet is not certain.
+    fold.apply(result(1, "eu", HOUR + 120_000, Outcome::Up, None), after);
+    assert_eq!(counted(&fold.take_unwritten(after, 10)), [(true, 0)], "the latest result alone");
+    let blocks = fold.take_unflushed();
+    assert!(fold.flushed(&blocks, &[], after));
+    assert_eq!(counted(&fold.take_unwritten(after, 10)), [(true, 3)]);
+}
+
+#[test]
+fn while_redis_is_away_memory_holds_what_it_keeps_and_no_more() {
+    let mut fold = Fold::default();
+    let (monitors, mut lacks, mut most) = (10, false, 0);
+    for minute in 0..24 * 60 {
+        let now = HOUR + minute * 60_000;
+        for monitor in 0..monitors {
+            fold.apply(result(monitor, "eu", now, Outcome::Up, None), now);
+        }
+        let blocks = fold.take_unflushed();
+        // Not all is tried at once.
+        let writes = fold.take_unwritten(now, 3);
+        fold.not_written(&writes);
+        assert!(!fold.evict(now, now - 120_000, true), "a flush is under way");
+        fold.flushed(&blocks, &[], now);
+        lacks |= fold.evict(now, now - 120_000, false);
+        let (blocks, unflushed, unwritten) = fold.sizes();
+        most = most.max(blocks);
+        assert_eq!((unflushed, unwritten), (0, blocks + 10), "each once, and the latest results");
+    }
+    assert_eq!(most, 10 * 4, "the hour, and three that were");
+    assert!(lacks, "the others are counted in PostgreSQL only");
 }
 
 #[test]

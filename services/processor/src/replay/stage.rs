@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::time::Instant;
 
 use bytes::Bytes;
-use cache::{Cache, HourCounts, LiveResult, LiveWrite};
+use cache::{Cache, LiveResult, LiveWrite};
 use model::history::{BlockKey, HOUR_MS, hour_of};
 use model::uptime::Counts;
 use model::{Millis, MonitorId, Region};
@@ -63,7 +63,7 @@ impl Replay<'_> {
         self.stage_live_blocks(cache, &blocks).await?;
         let latest = places.iter().filter_map(|(monitor, region)| Some((*monitor, region.clone(), self.fold.latest_of(*monitor, region)?)));
         let writes: Vec<LiveWrite> = latest.filter_map(|(monitor, region, live)| latest_write(monitor, region, live)).collect();
-        Ok(cache.stage_live(&writes, &[]).await?)
+        Ok(cache.stage_live(&writes).await?)
     }
 
     /// Writes live state of the whole generation. Says how many latest results were carried over.
@@ -82,7 +82,7 @@ impl Replay<'_> {
         }
         let writes: Vec<LiveWrite> = self.fold.latest().filter_map(|(monitor, region, live)| latest_write(monitor, region, live)).collect();
         for chunk in writes.chunks(RESULTS) {
-            cache.stage_live(chunk, &[]).await?;
+            cache.stage_live(chunk).await?;
         }
         self.carry_over(cache).await
     }
@@ -104,7 +104,7 @@ impl Replay<'_> {
 
     async fn stage_live_blocks(&self, cache: &Cache, blocks: &[HourBlock]) -> Result<(), ReplayError> {
         let now = self.clock.now_ms();
-        let (mut writes, mut hours) = (Vec::new(), Vec::new());
+        let mut writes = Vec::new();
         // Oldest first: the newest hour decides how long a key lives.
         let mut sorted: Vec<&HourBlock> = blocks.iter().collect();
         sorted.sort_by_key(|block| block.key.hour);
@@ -113,10 +113,10 @@ impl Replay<'_> {
             if Cache::keeps_block(key.hour, now) {
                 writes.push(LiveWrite { block: block.encode().into(), counts, ..empty_write(key.clone()) });
             } else if Cache::keeps_counts(key.hour, now) {
-                hours.push(HourCounts { monitor: key.monitor, region: key.region.clone(), hour: key.hour, counts });
+                writes.push(LiveWrite { counts, ..empty_write(key.clone()) });
             }
         }
-        Ok(cache.stage_live(&writes, &hours).await?)
+        Ok(cache.stage_live(&writes).await?)
     }
 
     /// The latest result of a monitor may be older than the log: it is taken over.
@@ -135,7 +135,7 @@ impl Replay<'_> {
                 })
                 .collect();
             carried += writes.len() as u64;
-            cache.stage_live(&writes, &[]).await?;
+            cache.stage_live(&writes).await?;
             if cursor == 0 {
                 return Ok(carried);
             }

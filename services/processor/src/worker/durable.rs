@@ -39,6 +39,12 @@ impl Durable {
         self.waiting.push_back((self.flushing, positions));
     }
 
+    /// The flush under way brought to light what Redis is to have, too: no write that began before carries it.
+    pub fn more_to_write(&mut self) {
+        self.in_redis = self.in_redis.min(self.flushing.saturating_sub(1));
+        self.writing = None;
+    }
+
     /// A write to Redis begins; `all`: nothing is left that it does not carry.
     pub fn write_begins(&mut self, all: bool) {
         self.writing = all.then_some(self.folded);
@@ -108,6 +114,23 @@ mod tests {
         durable.write_ended(true);
         assert_eq!(durable.take(), Some(at(2)));
         assert_eq!(durable.take(), None);
+    }
+
+    #[test]
+    fn what_a_flush_brought_to_light_is_written_before_it_is_committed() {
+        let mut durable = Durable::default();
+        durable.folded();
+        durable.flush_begins();
+        durable.write_begins(true);
+        durable.write_ended(true);
+        durable.write_begins(true);
+        durable.more_to_write();
+        durable.flushed(at(1));
+        durable.write_ended(true);
+        assert_eq!(durable.take(), None, "that write had begun before");
+        durable.write_begins(true);
+        durable.write_ended(true);
+        assert_eq!(durable.take(), Some(at(1)));
     }
 
     #[test]

@@ -33,7 +33,7 @@ impl Worker {
         let flush = Flush { generation: Arc::clone(&self.generation), blocks, letters, positions: positions.collect() };
         self.unflushed_results = 0;
         self.unflushed_since = None;
-        self.flush = Some(tokio::spawn(flush.run(self.store.clone(), self.cache.clone(), self.clock.now_ms())));
+        self.flush = Some(tokio::spawn(flush.run(self.store.clone())));
     }
 
     fn is_due(&self) -> bool {
@@ -48,7 +48,11 @@ impl Worker {
         self.metrics.flush_blocks.observe(done.blocks.len() as f64);
         let durable = done.is_durable();
         match &done.result {
-            Ok(flushed) => self.fold.flushed(&flushed.grown),
+            Ok(flushed) => {
+                if self.fold.flushed(&done.blocks, &flushed.grown, self.clock.now_ms()) {
+                    self.durable.more_to_write();
+                }
+            }
             // A replay replaced it: what is in memory is of no use any more.
             Err(StoreError::Superseded { .. }) => self.superseded = true,
             Err(error) => {
@@ -67,9 +71,11 @@ impl Worker {
         }
     }
 
-    /// Commits what both PostgreSQL and Redis have.
+    /// Commits what both PostgreSQL and Redis have, or Redis says that it lacks.
     pub(super) async fn commit_durable(&mut self) {
-        if let Some(positions) = self.durable.take() {
+        if !self.redis.owes()
+            && let Some(positions) = self.durable.take()
+        {
             self.commit(positions).await;
         }
     }

@@ -7,7 +7,7 @@ use tokio::task::JoinHandle;
 
 use super::{Worker, join};
 use crate::live::{self, LiveDone, Settled};
-use crate::restore::{self, RestoreError};
+use crate::restore::{self, Look, RestoreError};
 
 /// Blocks and latest results per write.
 const LIMIT: usize = 32_000;
@@ -27,12 +27,24 @@ pub(super) struct Watch {
     generation: Option<String>,
     looked: Option<Instant>,
     restore: Option<JoinHandle<Result<u64, RestoreError>>>,
+    /// Something was left out of it that it does not say yet that it lacks.
+    owes: bool,
 }
 
 impl Watch {
     /// Waits for a restore under way.
     pub async fn restored(&mut self) -> Result<Result<u64, RestoreError>, Error> {
         join(&mut self.restore).await
+    }
+
+    /// While Redis was away it was kept from what only a restore brings now: it is to say so before anything is
+    /// committed, as whoever reads on from there does not know.
+    pub fn leave_out(&mut self) {
+        self.owes = true;
+    }
+
+    pub fn owes(&self) -> bool {
+        self.owes
     }
 }
 
@@ -44,8 +56,9 @@ impl Worker {
             return;
         }
         let now = self.clock.now_ms();
-        // A commit that waits needs a write that leaves nothing.
-        let writes = self.fold.take_unwritten(now, if self.durable.is_waited_for() { usize::MAX } else { LIMIT });
+        // A commit that waits needs a write that leaves nothing; while Redis is away, a part shows as well that it is.
+        let whole = self.durable.is_waited_for() && !self.live_failed;
+        let writes = self.fold.take_unwritten(now, if whole { usize::MAX } else { LIMIT });
         let all = self.fold.sizes().2 == 0;
         if writes.is_empty() {
             if all {
@@ -60,7 +73,8 @@ impl Worker {
 
     pub(super) async fn live_done(&mut self, done: LiveDone) {
         let settled = done.settle(&mut self.fold, &self.metrics);
-        if settled == Settled::Failed {
+        self.live_failed = settled == Settled::Failed;
+        if self.live_failed {
             self.live_not_before = Instant::now() + RETRY;
         }
         self.durable.write_ended(settled == Settled::Complete);
@@ -93,13 +107,14 @@ impl Worker {
             return;
         }
         self.redis.looked = Some(Instant::now());
-        let (generation, complete) = match restore::look(&self.cache).await {
+        let Look { generation, whole, is_whole } = match restore::look(&self.cache, self.redis.owes).await {
             Ok(found) => found,
             Err(error) => {
                 tracing::debug!(%error, "Redis does not answer");
                 return;
             }
         };
+        self.redis.owes = false;
         self.follow_generation().await;
         if self.redis.generation.as_ref().is_some_and(|known| *known != generation) {
             tracing::warn!("Redis lost what it held; live state is written again");
@@ -107,8 +122,8 @@ impl Worker {
             self.fold.forget_written();
             self.durable.redis_lost();
         }
-        if !complete && self.redis.restore.is_none() {
-            let work = restore::restore(self.store.clone(), self.cache.clone(), generation.clone(), self.clock.now_ms());
+        if !is_whole && self.redis.restore.is_none() {
+            let work = restore::restore(self.store.clone(), self.cache.clone(), whole, self.clock.now_ms(), self.metrics.clone());
             self.redis.restore = Some(tokio::spawn(work));
         }
         self.redis.generation = Some(generation);

@@ -1,4 +1,4 @@
-//! A flush that panics in a rebalance takes the process with it: what the flush took is committed by nobody.
+//! A flush that goes wrong in a rebalance: what it took is committed by nobody before it is in history.
 
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
@@ -34,13 +34,12 @@ async fn ended(mut child: Child) -> ExitStatus {
     child.wait().expect("a child")
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_flush_that_panics_in_a_rebalance_loses_nothing() {
+/// How a processor ends whose first flush, that of a rebalance, goes wrong.
+async fn goes_wrong(failpoints: &str) -> ExitStatus {
     let stack = Stack::new();
     let topics = stack.create_topics(4).await;
     produce(&producer(&stack), &topics, &results(MONITORS)).await;
-    // Its first flush is that of the rebalance.
-    let first = process(&stack, "processor::before_flush=1*panic").await;
+    let first = process(&stack, failpoints).await;
     let checks = u64::try_from(CHECKS).expect("small");
     eventually("everything is folded", PATIENCE, || async { (counted(&stack).await == checks).then_some(()) }).await;
     let second = Running::start(&stack, &[]).await;
@@ -48,5 +47,18 @@ async fn a_flush_that_panics_in_a_rebalance_loses_nothing() {
     committed(&stack, &topics).await;
     second.stop().await;
     assert_eq!(checks_in_history(&stack).await, CHECKS, "what is committed is in history");
+    status
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flush_that_panics_ends_the_process_and_loses_nothing() {
+    let status = goes_wrong("processor::before_flush=1*panic").await;
     assert_eq!(status.code(), Some(1), "without the crash points (`--features service/failpoints`) nothing panics");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flush_that_outlasts_the_rebalance_loses_nothing() {
+    // The group waits five seconds for it; the drain finds it still under way.
+    let status = goes_wrong("processor::before_flush=1*sleep(12000)").await;
+    assert!(status.success(), "{status}");
 }

@@ -2,10 +2,11 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use cache::{LiveResult, redis};
-use model::Outcome;
+use model::history::{Block, Entry, HOUR_MS, hour_of};
+use model::{MonitorId, Outcome};
 use testkit::Stack;
 
-use crate::support::{Running, committed, live, produce, producer, result, results};
+use crate::support::{Running, committed, live, produce, producer, region, result, results};
 
 type Live = BTreeMap<String, Vec<(Vec<u8>, Vec<u8>)>>;
 
@@ -37,6 +38,12 @@ async fn an_emptied_redis_is_filled_again_while_running_and_after_a_restart() {
     assert!(!expected.is_empty());
     empty(&stack).await;
     restored(&stack, &expected).await;
+    // Nor need it be empty: whoever left something out of it lets it say so.
+    let cache = stack.cache().await;
+    let hours = expected.iter().find(|(key, _)| key.starts_with("hours:")).expect("counts");
+    cache.query::<()>(redis::cmd("HDEL").arg(format!("{}:{}", stack.redis_prefix, hours.0)).arg(&hours.1[0].0)).await.expect("gone");
+    cache.query::<()>(redis::cmd("INCR").arg(cache.keys().owed())).await.expect("told");
+    restored(&stack, &expected).await;
     running.stop().await;
 
     // Nobody was there when it was emptied: blocks and counts come from PostgreSQL.
@@ -67,5 +74,92 @@ async fn an_emptied_redis_is_filled_again_while_running_and_after_a_restart() {
         latest.iter().any(|(_, json)| json.starts_with(start.as_bytes())).then_some(())
     })
     .await;
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_of_another_type_stop_nobody_and_what_they_replaced_comes_back() {
+    let all = results(4);
+    let hour = hour_of(all[0].slot);
+    // Every key of the four monitors is written to once more.
+    let next: Vec<_> = (0..4)
+        .flat_map(|monitor| [hour + 30_000, hour + HOUR_MS].map(|slot| result(monitor, "eu", slot, Outcome::Up, Some(20_000))))
+        .collect();
+    let mut states = Vec::new();
+    for spoilt in [false, true] {
+        let stack = Stack::new();
+        let topics = stack.create_topics(2).await;
+        let producer = producer(&stack);
+        let running = Running::start(&stack, &[]).await;
+        produce(&producer, &topics, &all).await;
+        committed(&stack, &topics).await;
+        if spoilt {
+            let cache = stack.cache().await;
+            let (keys, id) = (cache.keys(), |n| MonitorId(uuid::Uuid::from_u128(n)));
+            for key in [keys.hours(id(0)), keys.live(id(1)), keys.block(id(2), &region("eu"), hour)] {
+                cache.query::<()>(redis::cmd("DEL").arg(&key)).await.expect("removed");
+                cache.query::<()>(redis::cmd("SADD").arg(&key).arg("none of ours")).await.expect("spoilt");
+            }
+        }
+        produce(&producer, &topics, &next).await;
+        committed(&stack, &topics).await;
+        // Of the latest results, history knows slot and outcome.
+        let state = async || -> Live {
+            let short =
+                |json: &[u8]| serde_json::from_slice::<LiveResult>(json).map_or(json.to_vec(), |live| live.slot.to_be_bytes().to_vec());
+            live(&stack).await.into_iter().map(|(key, of)| (key, of.into_iter().map(|(k, v)| (k, short(&v))).collect())).collect()
+        };
+        if let Some(expected) = states.first() {
+            testkit::eventually("all is back", Duration::from_secs(20), || async { (state().await == *expected).then_some(()) }).await;
+        } else {
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            states.push(state().await);
+        }
+        running.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_restored_while_one_block_is_not() {
+    let stack = Stack::new();
+    let topics = stack.create_topics(2).await;
+    let running = Running::start(&stack, &[]).await;
+    produce(&producer(&stack), &topics, &results(2)).await;
+    committed(&stack, &topics).await;
+    running.stop().await;
+    let cache = stack.cache().await;
+    let marker = async || -> Option<String> { cache.query(redis::cmd("GET").arg(cache.keys().restored())).await.expect("a marker") };
+    cache.query::<()>(redis::cmd("DEL").arg(cache.keys().restored())).await.expect("to be restored");
+    let state = live(&stack).await;
+    let (block, _) = state.iter().find(|(key, _)| key.starts_with("block:")).expect("a block");
+    let block = format!("{}:{block}", stack.redis_prefix);
+    // Others change it, each time before it can be written with what was found: Redis is never without one of them.
+    let theirs = (100..300).map(|n| [Entry::new(n, Outcome::Up, None)].into_iter().collect::<Block>().encode());
+    let mut change = redis::cmd("EVAL");
+    change.arg(
+        "redis.call('SET', KEYS[1], ARGV[redis.call('INCR', KEYS[2]) % #ARGV + 1])
+         for _ = 1, 3000 do redis.call('GET', KEYS[1]) end",
+    );
+    change.arg(2).arg(&block).arg(format!("{}:turns", stack.redis_prefix)).arg(theirs.collect::<Vec<_>>());
+    let others: Vec<_> = (0..3)
+        .map(|_| {
+            let (cache, change) = (cache.clone(), change.clone());
+            tokio::spawn(async move {
+                let mut connection = cache.pooled().await.expect("a connection");
+                loop {
+                    cache.within(change.query_async::<()>(&mut connection)).await.expect("changed");
+                }
+            })
+        })
+        .collect();
+    let running = Running::start(&stack, &[]).await;
+    for _ in 0..60 {
+        assert_eq!(marker().await, None);
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    others.iter().for_each(tokio::task::JoinHandle::abort);
+    testkit::eventually("restored", Duration::from_secs(20), || async { marker().await }).await;
+    let bytes: Vec<u8> = cache.query(redis::cmd("GET").arg(&block)).await.expect("a block");
+    assert_eq!(Block::decode(&bytes).expect("a block").len(), 61, "history's, and the last of theirs");
     running.stop().await;
 }

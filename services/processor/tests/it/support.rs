@@ -154,7 +154,7 @@ pub async fn live(stack: &Stack) -> BTreeMap<String, Vec<(Vec<u8>, Vec<u8>)>> {
     let mut all = BTreeMap::new();
     for key in keys {
         let short = key[prefix.len() + 1..].to_owned();
-        let sentinel = ["generation", "restored", "live-generation", "staged-generation"].contains(&short.as_str());
+        let sentinel = ["generation", "restored", "owed", "live-generation", "staged-generation"].contains(&short.as_str());
         // What a replay staged that never was shown.
         let staged = short.starts_with('r') && short.find(':') == Some(13);
         if sentinel || staged {
