@@ -21,4 +21,4 @@ pub use commit::{AlertRow, AlertingCommit, Committed, DeliveryRow, IncidentRow, 
 pub use outbox::UnpublishedAlert;
 pub use read::{AlertRecord, DeliveryRecord, IncidentFilter, IncidentRecord};
 pub use settle::{Backlog, SentMessage, Settlement};
-pub use states::{StoredState, TakenPartition};
+pub use states::{IncidentSubject, StoredState, TakenPartition};

@@ -2,7 +2,7 @@
 
 use events::{AlertKind, IncidentEvent};
 use model::alerting::{Note, TransitionKind};
-use model::{Millis, WorkspaceId};
+use model::{ChannelId, Millis, WorkspaceId};
 use store::incidents::{AlertRow, DeliveryRow, IncidentRow};
 use uuid::Uuid;
 
@@ -24,6 +24,8 @@ pub struct Subject {
     pub workspace: Option<WorkspaceId>,
     pub name: String,
     pub target: String,
+    /// Where the incident was told.
+    pub channels: Vec<ChannelId>,
 }
 
 /// Makes the rows. `fallback` is used for a monitor whose settings are gone.
@@ -82,8 +84,12 @@ pub fn announce(decided: &Decided, fallback: &Subject, catalog: &Catalog, now: M
         record: event.encode()?,
         traceparent: decided.traceparent.clone(),
     };
-    let (notify, names) = spec.map_or((true, &[][..]), |spec| (spec.alert.notify, &spec.alert.channels[..]));
-    let channels = if notify { catalog.of(workspace, names) } else { Vec::new() };
+    let channels = match spec {
+        Some(spec) if spec.alert.notify => catalog.of(workspace, &spec.alert.channels),
+        Some(_) => Vec::new(),
+        // Whoever was told of its beginning, and nobody else.
+        None => fallback.channels.iter().filter_map(|id| catalog.get(*id)).collect(),
+    };
     let deliveries = channels.into_iter().map(|channel| DeliveryRow {
         id: Uuid::new_v5(&id, channel.id.0.as_bytes()),
         alert: id,

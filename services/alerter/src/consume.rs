@@ -4,8 +4,9 @@
 mod assign;
 mod batch;
 mod commit;
+mod strangers;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,6 +25,7 @@ use crate::catalog::Catalog;
 use crate::desk::{Decided, Desk};
 use crate::heartbeat::Pulse;
 use crate::metrics::Metrics;
+use strangers::Strangers;
 
 /// The consumer's name beside its offsets in PostgreSQL.
 pub const GROUP: &str = "alerter";
@@ -83,8 +85,7 @@ pub(crate) struct Loop {
     /// Partitions that have caught up since the last commit.
     released: Vec<i32>,
     cluster_id: Option<String>,
-    /// Monitors users did not know when it was asked.
-    strangers: HashSet<MonitorId>,
+    strangers: Strangers,
     /// When a result of long ago last came, by partition.
     behind: HashMap<i32, Instant>,
     last_commit: Instant,
@@ -112,7 +113,7 @@ impl Judge {
             announcements: Vec::new(),
             released: Vec::new(),
             cluster_id: None,
-            strangers: HashSet::new(),
+            strangers: Strangers::default(),
             behind: HashMap::new(),
             last_commit: Instant::now(),
         };
@@ -162,15 +163,13 @@ impl Loop {
 
     async fn change(&mut self, change: Change) -> Result<(), service::Error> {
         let now = self.judge.clock.now_ms();
-        let decided: Vec<Decided> = match change {
-            Change::Upserted(monitor) => {
-                self.strangers.remove(&monitor.id);
-                self.desk.reconfigure(&monitor, now).into_iter().collect()
-            }
-            Change::Deleted { id, .. } => self.forget(id, now).into_iter().collect(),
-            Change::Everything => self.reconcile(),
+        let (decided, told): (Vec<Decided>, Vec<MonitorId>) = match change {
+            Change::Upserted(monitor) => (self.desk.reconfigure(&monitor, now).into_iter().collect(), vec![monitor.id]),
+            Change::Deleted { id, .. } => (self.forget(id, now).into_iter().collect(), Vec::new()),
+            Change::Everything => (self.reconcile(), self.strangers.monitors()),
         };
-        self.announce(decided).await
+        self.announce(decided).await?;
+        self.introduce(told).await
     }
 
     /// Compares the cases with the directory: what was paused or deleted meanwhile is closed.
@@ -196,6 +195,7 @@ impl Loop {
 
     async fn tick(&mut self) -> Result<(), service::Error> {
         self.acknowledgements().await?;
+        self.look_for_strangers().await?;
         self.caught_up();
         if !self.released.is_empty() || (self.last_commit.elapsed() >= COMMIT_EVERY && self.desk.is_dirty()) {
             self.commit().await?;

@@ -75,7 +75,8 @@ pub struct Desk {
     cases: HashMap<MonitorId, Case>,
     /// Cases that changed since the last commit.
     dirty: HashSet<MonitorId>,
-    forgotten: HashSet<MonitorId>,
+    /// Cases that are gone, with their partition.
+    forgotten: HashMap<MonitorId, i32>,
     /// Cases whose shown state may have changed since it was last told.
     to_show: HashSet<MonitorId>,
 }
@@ -111,9 +112,10 @@ impl Desk {
         for id in gone {
             self.cases.remove(&id);
             self.dirty.remove(&id);
-            self.forgotten.remove(&id);
             self.to_show.remove(&id);
         }
+        // Their states stay for the next owner, who ends what is open.
+        self.forgotten.retain(|_, partition| !partitions.contains(partition));
     }
 
     /// Where to go on in a partition; `None` where it is not ours.
@@ -189,13 +191,13 @@ impl Desk {
     /// The monitor is gone.
     pub fn delete(&mut self, id: MonitorId, now: Millis) -> Option<Decided> {
         let case = self.cases.get_mut(&id)?;
-        let settings = case.monitor.clone();
+        let (settings, partition) = (case.monitor.clone(), case.partition);
         let closed = close(&mut case.state, Note::Deleted, now);
         let decided = closed.and_then(|transition| self.decided(id, settings, transition));
         self.cases.remove(&id);
         self.dirty.remove(&id);
         self.to_show.remove(&id);
-        self.forgotten.insert(id);
+        self.forgotten.insert(id, partition);
         decided
     }
 
@@ -242,7 +244,7 @@ impl Desk {
             let state = serde_json::to_value(&case.state).unwrap_or_default();
             Some(StateRow { monitor: *id, partition: case.partition, state })
         });
-        (offsets.collect(), states.collect(), self.forgotten.iter().copied().collect())
+        (offsets.collect(), states.collect(), self.forgotten.keys().copied().collect())
     }
 
     /// The commit of [`Desk::rows`] is done.

@@ -1,7 +1,7 @@
 //! Taking partitions over, with the states that go with them.
 
 use model::alerting::MonitorState;
-use model::{IncidentId, Millis, MonitorId, WorkspaceId};
+use model::{ChannelId, IncidentId, Millis, MonitorId, WorkspaceId};
 use uuid::Uuid;
 
 use crate::{Store, StoreError, from_millis};
@@ -22,6 +22,16 @@ pub struct StoredState {
     pub monitor: MonitorId,
     pub partition: i32,
     pub state: MonitorState,
+}
+
+/// What an incident tells of a monitor that is gone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IncidentSubject {
+    pub workspace: WorkspaceId,
+    pub monitor_name: String,
+    pub target: String,
+    /// Where it was told, or is to be.
+    pub channels: Vec<ChannelId>,
 }
 
 impl Store {
@@ -67,12 +77,22 @@ impl Store {
         rows.into_iter().map(|row| stored(row.monitor_id, row.partition, row.state)).collect()
     }
 
-    /// Workspace, monitor's name and target of an incident, for a monitor that is gone.
-    pub async fn incident_subject(&self, incident: IncidentId) -> Result<Option<(WorkspaceId, String, String)>, StoreError> {
-        let row = sqlx::query!("SELECT workspace_id, monitor_name, target FROM incidents WHERE id = $1", incident.0)
-            .fetch_optional(self.pool())
-            .await?;
-        Ok(row.map(|row| (row.workspace_id.into(), row.monitor_name, row.target)))
+    /// Whom an incident concerns, for a monitor that is gone.
+    pub async fn incident_subject(&self, incident: IncidentId) -> Result<Option<IncidentSubject>, StoreError> {
+        let row = sqlx::query!(
+            r#"SELECT workspace_id, monitor_name, target,
+                      ARRAY(SELECT DISTINCT channel_id FROM deliveries WHERE incident_id = incidents.id) AS "channels!"
+               FROM incidents WHERE id = $1"#,
+            incident.0,
+        )
+        .fetch_optional(self.pool())
+        .await?;
+        Ok(row.map(|row| IncidentSubject {
+            workspace: row.workspace_id.into(),
+            monitor_name: row.monitor_name,
+            target: row.target,
+            channels: row.channels.into_iter().map(ChannelId).collect(),
+        }))
     }
 
     /// The states of these monitors, wherever they were committed from.

@@ -52,6 +52,7 @@ impl Loop {
             }
         }
         self.desk.shut(&partitions);
+        self.strangers.shut(&partitions);
         self.announcements.retain(|one| !partitions.contains(&one.partition));
         self.released.retain(|partition| !partitions.contains(partition));
         tracing::info!(?partitions, "partitions given up");

@@ -17,13 +17,17 @@ const SPOOLED_MS: Millis = 120_000;
 const WAITED_MS: Millis = 300_000;
 /// A slot may lie so far in the future by the skew of a pinger's clock.
 const SKEW_MS: Millis = 60_000;
-/// How long a batch waits for users to tell of a monitor that is new to us.
-const STRANGER: Duration = Duration::from_secs(1);
 /// Where so many records cannot be read that we are the likelier fault, the log waits this long before
 /// they are tried again.
 const FLOODED: Duration = Duration::from_secs(30);
-/// Strangers remembered, so that results of a deleted monitor do not each cost a second.
-const STRANGERS: usize = 10_000;
+
+/// A result as it was read.
+pub(super) struct Read {
+    message: Message,
+    result: CheckResult,
+    /// Absent where users have not told of it, or what came before is still held for that.
+    monitor: Option<Arc<Monitor>>,
+}
 
 impl Loop {
     pub(super) async fn batch(&mut self, messages: Vec<Message>) -> Result<(), service::Error> {
@@ -49,16 +53,18 @@ impl Loop {
         if !self.set_aside(&unreadable).await? {
             return Ok(());
         }
+        let results: Vec<Read> = results.into_iter().map(|(message, result)| self.introduced(message, result)).collect();
         self.meet(&results).await?;
         let (mut decided, mut newest) = (Vec::new(), None);
-        for (message, result) in &results {
-            if let Some(monitor) = self.judge.directory.get(result.monitor) {
-                decided.extend(self.judge_one(message, result, &monitor, now));
+        for Read { message, result, monitor } in results {
+            let (partition, next) = (message.partition, message.offset + 1);
+            if let Some(monitor) = monitor {
+                decided.extend(self.judge_one(&message, &result, &monitor, now));
                 newest = newest.max(Some(result.started_at));
             } else {
-                self.judge.metrics.results.with_label_values(&["stranger"]).inc();
+                self.hold(message, result);
             }
-            self.desk.advance(message.partition, message.offset + 1);
+            self.desk.advance(partition, next);
         }
         for (message, _) in &unreadable {
             // Of one batch: readable ones behind it are judged by now.
@@ -133,39 +139,70 @@ impl Loop {
         decided.map(|decided| crate::desk::Decided { traceparent: message.traceparent.clone(), ..decided })
     }
 
-    /// Loads what is known of monitors met for the first time: settings from users, a state that may lie
-    /// in PostgreSQL under another partition.
-    async fn meet(&mut self, results: &[(Message, CheckResult)]) -> Result<(), service::Error> {
-        let mut new: Vec<MonitorId> = results.iter().map(|(_, result)| result.monitor).filter(|id| !self.desk.knows(*id)).collect();
+    fn introduced(&self, message: Message, result: CheckResult) -> Read {
+        let monitor = self.judge.directory.get(result.monitor).filter(|_| !self.strangers.holds(result.monitor));
+        Read { message, result, monitor }
+    }
+
+    /// Created a moment ago, its result is here before its settings; or it is gone.
+    fn hold(&mut self, message: Message, result: CheckResult) {
+        let first = !self.strangers.holds(result.monitor);
+        if !self.strangers.hold(message, result) {
+            self.judge.metrics.results.with_label_values(&["stranger"]).inc();
+        } else if first {
+            self.judge.directory.wake();
+        }
+    }
+
+    /// Judges what was held of these monitors, where users have told of them by now.
+    pub(super) async fn introduce(&mut self, monitors: Vec<MonitorId>) -> Result<(), service::Error> {
+        let mut results = Vec::new();
+        for id in monitors {
+            let Some(monitor) = self.judge.directory.get(id) else { continue };
+            let held = self.strangers.take(id).into_iter();
+            results.extend(held.map(|(message, result)| Read { message, result, monitor: Some(Arc::clone(&monitor)) }));
+        }
+        if results.is_empty() {
+            return Ok(());
+        }
+        self.meet(&results).await?;
+        let now = self.judge.clock.now_ms();
+        let mut decided = Vec::new();
+        for Read { message, result, monitor } in results {
+            decided.extend(monitor.and_then(|monitor| self.judge_one(&message, &result, &monitor, now)));
+        }
+        self.announce(decided).await?;
+        self.show_changed();
+        Ok(())
+    }
+
+    /// Gives up what is gone, and judges what was held where its monitor is known, whoever told of it.
+    pub(super) async fn look_for_strangers(&mut self) -> Result<(), service::Error> {
+        // Read before the list is looked into: what it lacks up to there is not to come.
+        let status = self.judge.directory.status();
+        let directory = &self.judge.directory;
+        let gone = self.strangers.give_up(&status, |id| directory.get(id).is_none());
+        self.judge.metrics.results.with_label_values(&["stranger"]).inc_by(gone);
+        self.introduce(self.strangers.monitors()).await
+    }
+
+    /// Loads what is known of monitors met for the first time: a state that may lie in PostgreSQL under
+    /// another partition.
+    async fn meet(&mut self, results: &[Read]) -> Result<(), service::Error> {
+        let known = results.iter().filter(|one| one.monitor.is_some()).map(|one| one.result.monitor);
+        let mut new: Vec<MonitorId> = known.filter(|id| !self.desk.knows(*id)).collect();
         new.sort_unstable();
         new.dedup();
         if new.is_empty() {
             return Ok(());
         }
-        let directory = self.judge.directory.clone();
-        let unknown = |id: &MonitorId| directory.get(*id).is_none();
-        if new.iter().any(|id| unknown(id) && !self.strangers.contains(id)) {
-            // Created a moment ago: its first result may be here before its settings.
-            directory.wake();
-            let known = async {
-                while new.iter().any(|id| unknown(id) && !self.strangers.contains(id)) {
-                    tokio::time::sleep(Duration::from_millis(10)).await;
-                }
-            };
-            let _ = tokio::time::timeout(STRANGER, known).await;
-            if self.strangers.len() > STRANGERS {
-                self.strangers.clear();
-            }
-            self.strangers.extend(new.iter().filter(|id| unknown(id)).copied());
-        }
-        new.retain(|id| !unknown(id));
         let store = self.judge.store.clone();
         let states = self.patiently("states are not loaded yet", || async { store.alert_states(&new).await }).await?;
         let mut states = states.unwrap_or_default();
         for state in &mut states {
             // Its results come from this partition now.
-            if let Some((message, _)) = results.iter().find(|(_, result)| result.monitor == state.monitor) {
-                state.partition = message.partition;
+            if let Some(one) = results.iter().find(|one| one.result.monitor == state.monitor) {
+                state.partition = one.message.partition;
             }
         }
         self.desk.restore(states);

@@ -42,7 +42,12 @@ impl Loop {
     async fn subject(&self, incident: IncidentId) -> Result<Subject, service::Error> {
         let store = self.judge.store.clone();
         let found = self.patiently("an incident is not read yet", || async { store.incident_subject(incident).await }).await?.flatten();
-        Ok(found.map(|(workspace, name, target)| Subject { workspace: Some(workspace), name, target }).unwrap_or_default())
+        Ok(found.map_or_else(Subject::default, |found| Subject {
+            workspace: Some(found.workspace),
+            name: found.monitor_name,
+            target: found.target,
+            channels: found.channels,
+        }))
     }
 
     /// Writes everything pending in one transaction, however long PostgreSQL takes to accept it. Where
@@ -50,7 +55,8 @@ impl Loop {
     pub(super) async fn commit(&mut self) -> Result<(), service::Error> {
         loop {
             let now = self.judge.clock.now_ms();
-            let (offsets, states, forgotten) = self.desk.rows(now);
+            let (mut offsets, states, forgotten) = self.desk.rows(now);
+            self.strangers.hold_back(&mut offsets);
             if offsets.is_empty() {
                 self.announcements.clear();
                 return Ok(());
@@ -93,6 +99,7 @@ impl Loop {
                     tracing::warn!(?lost, "another alerter has these partitions; what was judged here is dropped");
                     self.judge.metrics.fenced.inc_by(lost.len() as u64);
                     self.desk.shut(&lost);
+                    self.strangers.shut(&lost);
                     self.announcements.retain(|one| !lost.contains(&one.partition));
                     self.released.retain(|partition| !lost.contains(partition));
                 }

@@ -146,3 +146,18 @@ fn a_steady_monitor_is_written_seldom() {
     }
     assert!((12..=14).contains(&writes), "{writes} writes in an hour");
 }
+
+#[test]
+fn what_was_deleted_is_the_next_owners_to_end_where_the_partition_is_lost() {
+    let mut desk = Committed::default().desk();
+    for n in 0..2 {
+        desk.judge(0, &monitor(), &result(n, Outcome::Down));
+    }
+    let decided = desk.delete(monitor().id, T).expect("an incident that ends");
+    assert_eq!(decided.transition.note, Some(Note::Deleted));
+    assert_eq!(desk.rows(T).2, [monitor().id]);
+    // Fenced, or revoked before the commit: its end was not written, so neither is its state to be removed.
+    desk.shut(&[0]);
+    desk.open(vec![TakenPartition { partition: 1, next_offset: 0, epoch: 1 }], Vec::new());
+    assert_eq!(desk.rows(T).2, []);
+}

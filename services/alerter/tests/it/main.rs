@@ -9,4 +9,5 @@ mod mesh;
 mod outages;
 mod replicas;
 mod sights;
+mod strangers;
 mod webhook;

@@ -18,6 +18,7 @@ use uuid::Uuid;
 
 pub const LONG: Duration = Duration::from_secs(30);
 pub const INTERVAL_MS: i64 = 10_000;
+const WORKSPACE: WorkspaceId = WorkspaceId(Uuid::from_u128(77));
 
 pub struct Mesh {
     pub stack: Stack,
@@ -59,7 +60,7 @@ impl Mesh {
         let corner = Stack::new();
         let topics = corner.create_topics(partitions).await;
         let slack = FakeSlack::start().await;
-        let workspace = WorkspaceId(Uuid::from_u128(77));
+        let workspace = WORKSPACE;
         let settings = match told {
             Told::SlackWebhook => ChannelSettings::SlackWebhook { url: slack.webhook_url().into() },
             Told::SlackBot => ChannelSettings::SlackBot { token: "xoxb-test".into(), channel: "C0FAKE".to_owned() },
@@ -114,6 +115,32 @@ impl Mesh {
             monitor.revision = revision;
         }
         self.tell_change(id).await;
+    }
+
+    /// A monitor as users would make it next, of which nobody is told.
+    pub fn make(&self) -> Monitor {
+        let users = lock(&self.users);
+        let made = monitor(WORKSPACE, users.monitors.len(), &AlertPolicy::default(), SystemClock.now_ms());
+        Monitor { revision: users.revision + 1, ..made }
+    }
+
+    /// Users tell of a monitor.
+    pub async fn add(&self, monitor: Monitor) {
+        let id = monitor.id;
+        {
+            let mut users = lock(&self.users);
+            users.revision = monitor.revision;
+            users.monitors.push(monitor);
+        }
+        self.tell_change(id).await;
+    }
+
+    /// Another channel, used by the monitors that name it.
+    pub fn add_channel(&self, name: &str) {
+        let settings = ChannelSettings::Webhook { url: self.slack.sink_url().into(), secret: Some("s3cret".into()) };
+        let channel =
+            Channel { id: Uuid::new_v4().into(), workspace: WORKSPACE, name: name.to_owned(), default: false, updated_at: 1, settings };
+        lock(&self.users).channels.push(channel);
     }
 
     pub async fn delete(&self, id: MonitorId) {

@@ -199,3 +199,23 @@ async fn a_deleted_monitor_ends_its_incident_quietly() {
     eventually("its state is gone", LONG, async || (mesh.count("SELECT count(*) FROM alert_states").await == 1).then_some(())).await;
     assert_eq!(mesh.slack.posts().len(), 2);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_end_of_a_monitor_that_was_deleted_while_nobody_watched_goes_where_its_beginning_went() {
+    let mut mesh = Mesh::new(2, 1, Told::Webhook).await;
+    mesh.add_channel("dev");
+    let (id, other) = (mesh.monitor(0), mesh.monitor(1));
+    mesh.change(id, |monitor| monitor.spec.alert.channels = vec!["dev".to_owned()]).await;
+    let first = mesh.alerter();
+    mesh.round(&[(id, Down)]).await;
+    mesh.round(&[(id, Down)]).await;
+    mesh.slack.wait_taken(1, LONG).await;
+    first.stop().await;
+    mesh.delete(id).await;
+    let _second = mesh.alerter();
+    // The present goes on.
+    mesh.round(&[(other, Up)]).await;
+    mesh.slack.wait_taken(2, LONG).await;
+    let told = "SELECT string_agg(channel_name || ' ' || kind, ', ' ORDER BY sequence, channel_name) FROM deliveries";
+    assert_eq!(mesh.text(told).await, "dev opened, dev resolved");
+}
