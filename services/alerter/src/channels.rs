@@ -75,7 +75,7 @@ pub fn most_in_one(settings: &ChannelSettings) -> usize {
 }
 
 /// How many messages a channel takes in how long, beyond which they wait.
-pub fn pace(settings: &ChannelSettings) -> Option<(usize, Duration)> {
+pub fn most_messages(settings: &ChannelSettings) -> Option<(usize, Duration)> {
     match settings {
         // Slack documents about one message a second and tolerates short bursts.
         ChannelSettings::SlackWebhook { .. } | ChannelSettings::SlackBot { .. } => Some((5, Duration::from_secs(5))),

@@ -19,10 +19,9 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::catalog::Catalog;
-use crate::channels::{Channels, most_in_one, pace};
+use crate::channels::{Channels, most_in_one};
 use crate::metrics::Metrics;
 pub use failures::Failures;
-use pace::{Pace, Told};
 use under_way::UnderWay;
 
 /// Claimed at once: a storm should fit into a few messages.
@@ -32,8 +31,8 @@ const LEASE: Duration = Duration::from_secs(15);
 const RENEW: Duration = Duration::from_secs(4);
 /// Looks this often even without being told: other alerters' deliveries fall due too.
 const LOOK: Duration = Duration::from_secs(2);
-/// What waits behind another delivery is asked for again after so long.
-const BEHIND: Duration = Duration::from_millis(500);
+/// What is due and another sender was quicker to lock is asked for again after so long.
+const AGAIN: Duration = Duration::from_millis(500);
 /// How often the backlog is measured.
 const MEASURE: Duration = Duration::from_secs(10);
 /// More waiting for one channel than this are told in one message.
@@ -57,8 +56,6 @@ pub struct Sender {
 struct Free {
     channel: ChannelId,
     until: Option<Instant>,
-    /// What was claimed for it.
-    deliveries: usize,
 }
 
 impl Sender {
@@ -69,7 +66,6 @@ impl Sender {
         self.ctx.spawn("leases", self.clone().renew(under_way.clone()));
         let (done, mut free) = mpsc::channel::<Free>(64);
         let mut busy: HashMap<ChannelId, Option<Instant>> = HashMap::new();
-        let mut paces: HashMap<ChannelId, Pace> = HashMap::new();
         let mut measured = Instant::now();
         // Ends only here: a claim that is cut off would leave its deliveries in doubt.
         while !shutdown.is_cancelled() {
@@ -95,11 +91,10 @@ impl Sender {
                 let (sender, done) = (self.clone(), done.clone());
                 let kept = under_way.begin(&deliveries);
                 self.ctx.job("delivery", async move {
-                    let claimed = deliveries.len();
                     let until = sender.deliver(channel, deliveries).await;
                     drop(kept);
                     // Closed only when the loop ended.
-                    let _ = done.send(Free { channel, until, deliveries: claimed }).await;
+                    let _ = done.send(Free { channel, until }).await;
                 });
             }
             if measured.elapsed() >= MEASURE {
@@ -109,7 +104,7 @@ impl Sender {
             if !idle {
                 // What this claim left behind may be sent to other channels at once.
                 while let Ok(one) = free.try_recv() {
-                    self.release(&mut busy, &mut paces, &one);
+                    release(&mut busy, &one);
                 }
                 continue;
             }
@@ -117,7 +112,7 @@ impl Sender {
             tokio::select! {
                 () = shutdown.cancelled() => {}
                 () = told => {}
-                Some(one) = free.recv() => self.release(&mut busy, &mut paces, &one),
+                Some(one) = free.recv() => release(&mut busy, &one),
                 () = tokio::time::sleep(wake) => {}
             }
         }
@@ -152,32 +147,14 @@ impl Sender {
         }
     }
 
-    fn release(&self, busy: &mut HashMap<ChannelId, Option<Instant>>, paces: &mut HashMap<ChannelId, Pace>, free: &Free) {
-        let now = Instant::now();
-        let slowed = self.catalog.get(free.channel).and_then(|channel| {
-            let (count, window) = pace(&channel.settings)?;
-            let (pace, in_one) = (paces.entry(free.channel).or_default(), in_one(&channel.settings, free.deliveries));
-            let told = match free.until {
-                Some(_) => Told::Not,
-                None if in_one > 1 => Told::Together,
-                None => Told::OneByOne,
-            };
-            pace.sent(free.deliveries.div_ceil(in_one), told, count, window, now)
-        });
-        match free.until.max(slowed) {
-            Some(until) if until > now => busy.insert(free.channel, Some(until)),
-            _ => busy.remove(&free.channel),
-        };
-    }
-
     /// Until something falls due, at most [`LOOK`].
     async fn next_wake(&self, busy: &HashMap<ChannelId, Option<Instant>>) -> Duration {
         let now = Instant::now();
         let freed = busy.values().flatten().min().map(|until| until.saturating_duration_since(now));
         let taken: Vec<ChannelId> = busy.keys().copied().collect();
         let due = self.store.next_delivery_due(&taken).await.ok().flatten();
-        // Due and not given to us: it waits behind another one, which no hurry of ours moves.
-        let due = due.map(|at| u64::try_from(at - self.clock.now_ms()).ok().filter(|ms| *ms > 0).map_or(BEHIND, Duration::from_millis));
+        // Due and not given to us: another sender has it in hand, which no hurry of ours moves.
+        let due = due.map(|at| u64::try_from(at - self.clock.now_ms()).ok().filter(|ms| *ms > 0).map_or(AGAIN, Duration::from_millis));
         let wake = [freed, due].into_iter().flatten().min().unwrap_or(LOOK);
         wake.clamp(Duration::from_millis(5), LOOK)
     }
@@ -189,6 +166,13 @@ impl Sender {
             self.metrics.oldest_waiting.set(backlog.oldest.map_or(0, |at| (self.clock.now_ms() - at).max(0) / 1000));
         }
     }
+}
+
+fn release(busy: &mut HashMap<ChannelId, Option<Instant>>, free: &Free) {
+    match free.until {
+        Some(until) if until > Instant::now() => busy.insert(free.channel, Some(until)),
+        _ => busy.remove(&free.channel),
+    };
 }
 
 fn by_channel(claimed: Vec<ClaimedDelivery>) -> HashMap<ChannelId, Vec<ClaimedDelivery>> {

@@ -6,10 +6,11 @@ use model::{ChannelId, IncidentId, Millis, MonitorId, WorkspaceId};
 use sqlx::{Postgres, Transaction};
 use uuid::Uuid;
 
+use super::fold::fold;
 use crate::{Store, StoreError, from_millis, to_millis};
 
-/// Deliveries that one statement looks at to fold them.
-const FOLD: i64 = 2_000;
+/// Advisory lock of whoever claims; the number is arbitrary and never reused.
+const CLAIM_LOCK: i64 = 0x7570_6d05;
 
 /// A delivery that is ours to send until the lease ends, with all a message says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,8 +54,8 @@ pub struct ClaimedDelivery {
 
 impl Store {
     /// Folds what is over before it was sent, then claims up to `limit` due deliveries for `lease`: of each monitor, one per
-    /// channel at a time, in order, so that whatever several senders do, its last message is its latest. `busy` channels are
-    /// left alone. Several senders may do so at once.
+    /// channel at a time, in order, so that whatever several senders do, its last message is its latest. `busy` channels and those
+    /// whose pace bids them rest are left alone. Several senders may do so at once; each waits for the one before.
     pub async fn claim_deliveries(
         &self,
         owner: Uuid,
@@ -66,9 +67,11 @@ impl Store {
         let busy: Vec<Uuid> = busy.iter().map(|channel| channel.0).collect();
         let lease_until = from_millis(now.saturating_add(i64::try_from(lease.as_millis()).unwrap_or(i64::MAX)));
         let mut tx = self.begin().await?;
-        // Of an hour's absence there may be many; none of them is to be told by itself.
-        while fold_what_is_over(&mut tx, now).await? > 0 {}
-        while fold_earlier_incidents(&mut tx, now).await? > 0 {}
+        // What one is still folding, another must not claim meanwhile. A sender that freezes here holds up the others no longer than that.
+        sqlx::query!("SELECT set_config('idle_in_transaction_session_timeout', '5s', true), pg_advisory_xact_lock($1)", CLAIM_LOCK)
+            .fetch_one(&mut *tx)
+            .await?;
+        fold(&mut tx, now).await?;
         let claimed = sqlx::query_scalar!(
             r#"UPDATE deliveries SET owner = $2, lease_until = $3, attempts = attempts + 1,
                    doubtful = doubtful OR state = 'sending', state = 'sending'
@@ -77,8 +80,9 @@ impl Store {
                    LEFT JOIN alerts ON alerts.id = due.alert_id
                    LEFT JOIN incidents ON incidents.id = alerts.incident_id
                    WHERE due.state IN ('pending', 'sending') AND due.held_partition IS NULL
-                     AND ((due.state = 'pending' AND due.due_at <= $1) OR (due.state = 'sending' AND due.lease_until < $1))
+                     AND ((due.state = 'pending' AND due.due_at <= $1) OR (due.state = 'sending' AND due.lease_until <= $1))
                      AND due.channel_id <> ALL($4)
+                     AND NOT EXISTS (SELECT 1 FROM channel_paces pace WHERE pace.channel_id = due.channel_id AND pace.until > clock_timestamp())
                      AND NOT EXISTS (
                          SELECT 1 FROM deliveries before WHERE before.incident_id = due.incident_id AND before.channel_id = due.channel_id
                            AND before.sequence < due.sequence AND before.state IN ('pending', 'sending'))
@@ -113,6 +117,34 @@ impl Store {
         let deliveries = read(&mut tx, &claimed).await?;
         tx.commit().await?;
         Ok(deliveries)
+    }
+
+    /// When the next delivery can be claimed, as far as that is known now: it falls due or loses its lease, and its channel may be
+    /// written to. What is held or waits behind another one does not count: that one's end is what it waits for.
+    pub async fn next_delivery_due(&self, busy: &[ChannelId]) -> Result<Option<Millis>, StoreError> {
+        let busy: Vec<Uuid> = busy.iter().map(|channel| channel.0).collect();
+        let next = sqlx::query_scalar!(
+            // In turn as in the claim above.
+            r#"SELECT min(GREATEST(CASE WHEN due.state = 'sending' THEN due.lease_until ELSE due.due_at END, pace.until))
+               FROM deliveries due
+               LEFT JOIN alerts ON alerts.id = due.alert_id
+               LEFT JOIN incidents ON incidents.id = alerts.incident_id
+               LEFT JOIN channel_paces pace ON pace.channel_id = due.channel_id
+               WHERE due.state IN ('pending', 'sending') AND due.held_partition IS NULL AND due.channel_id <> ALL($1)
+                 AND NOT EXISTS (
+                     SELECT 1 FROM deliveries before WHERE before.incident_id = due.incident_id AND before.channel_id = due.channel_id
+                       AND before.sequence < due.sequence AND before.state IN ('pending', 'sending'))
+                 AND NOT EXISTS (
+                     SELECT 1 FROM deliveries before
+                     JOIN alerts alert_before ON alert_before.id = before.alert_id
+                     JOIN incidents earlier ON earlier.id = alert_before.incident_id
+                     WHERE before.state IN ('pending', 'sending') AND before.channel_id = due.channel_id
+                       AND earlier.monitor_id = incidents.monitor_id AND earlier.opened_at < incidents.opened_at)"#,
+            &busy,
+        )
+        .fetch_one(self.pool())
+        .await?;
+        Ok(next.map(to_millis))
     }
 }
 
@@ -176,70 +208,4 @@ async fn read(tx: &mut Transaction<'_, Postgres>, claimed: &[Uuid]) -> Result<Ve
             parent_ts: row.parent_ts,
         })
         .collect())
-}
-
-/// A beginning that was never sent and is over by now is told by the recovery's message. Returns how many were folded.
-async fn fold_what_is_over(tx: &mut Transaction<'_, Postgres>, now: Millis) -> Result<i64, StoreError> {
-    let found = sqlx::query_scalar!(
-        r#"WITH over AS (
-               SELECT early.id, late.id AS by FROM deliveries early
-               JOIN deliveries late ON late.incident_id = early.incident_id AND late.channel_id = early.channel_id
-                 AND late.sequence > early.sequence AND late.kind = 'resolved' AND late.state = 'pending' AND late.held_partition IS NULL
-               WHERE (early.state = 'pending' OR (early.state = 'sending' AND early.lease_until < $1))
-                 AND early.kind <> 'resolved' AND early.held_partition IS NULL
-               LIMIT $2 FOR UPDATE SKIP LOCKED),
-           folded AS (
-               UPDATE deliveries SET state = 'folded', due_at = $1 FROM over WHERE deliveries.id = over.id
-               RETURNING over.by, kind, earlier_times, earlier_ms),
-           sums AS (
-               SELECT by, bool_or(kind = 'opened') AS opened, sum(earlier_times)::int AS times, sum(earlier_ms)::bigint AS ms
-               FROM folded GROUP BY by),
-           telling AS (
-               UPDATE deliveries SET tells_opening = tells_opening OR sums.opened, earlier_times = deliveries.earlier_times + sums.times,
-                   earlier_ms = deliveries.earlier_ms + sums.ms
-               FROM sums WHERE deliveries.id = sums.by RETURNING 1)
-           SELECT count(*) AS "found!" FROM over"#,
-        from_millis(now),
-        FOLD,
-    )
-    .fetch_one(&mut **tx)
-    .await?;
-    Ok(found)
-}
-
-/// Incidents of a monitor that were over before anything of them was sent (an outage of ours or of the
-/// channel) are told by the monitor's next message: how many, and how long in all. Returns how many were folded.
-async fn fold_earlier_incidents(tx: &mut Transaction<'_, Postgres>, now: Millis) -> Result<i64, StoreError> {
-    let folded = sqlx::query_scalar!(
-        r#"WITH together AS (
-               SELECT i.monitor_id, d.channel_id FROM deliveries d
-               JOIN alerts a ON a.id = d.alert_id JOIN incidents i ON i.id = a.incident_id
-               WHERE d.state = 'pending' AND d.held_partition IS NULL AND (d.kind = 'opened' OR (d.kind = 'resolved' AND d.tells_opening))
-               GROUP BY i.monitor_id, d.channel_id
-               HAVING count(*) > 1 AND bool_or(d.kind = 'resolved' AND NOT d.doubtful AND i.note IS NULL)),
-           waiting AS (
-               SELECT d.id, d.kind, d.tells_opening, d.doubtful, d.earlier_times, d.earlier_ms, d.channel_id, i.monitor_id, i.opened_at,
-                   i.note, (extract(epoch FROM i.resolved_at - i.opened_at) * 1000)::bigint AS ms
-               FROM deliveries d JOIN alerts a ON a.id = d.alert_id JOIN incidents i ON i.id = a.incident_id
-               WHERE d.state = 'pending' AND d.held_partition IS NULL AND (d.kind = 'opened' OR (d.kind = 'resolved' AND d.tells_opening))
-                 AND EXISTS (SELECT 1 FROM together WHERE together.monitor_id = i.monitor_id AND together.channel_id = d.channel_id)
-               ORDER BY i.monitor_id, d.channel_id LIMIT $2 FOR UPDATE OF d SKIP LOCKED),
-           ranked AS (
-               SELECT *, first_value(id) OVER (PARTITION BY monitor_id, channel_id ORDER BY opened_at DESC, kind) AS last FROM waiting),
-           folded AS (
-               UPDATE deliveries SET state = 'folded', due_at = $1 FROM ranked
-               WHERE deliveries.id = ranked.id AND ranked.id <> ranked.last
-                 AND ranked.kind = 'resolved' AND ranked.tells_opening AND NOT ranked.doubtful AND ranked.note IS NULL
-               RETURNING ranked.last, ranked.earlier_times + 1 AS times, ranked.earlier_ms + COALESCE(ranked.ms, 0) AS ms),
-           sums AS (SELECT last, sum(times)::int AS times, sum(ms)::bigint AS ms FROM folded GROUP BY last),
-           telling AS (
-               UPDATE deliveries SET earlier_times = deliveries.earlier_times + sums.times, earlier_ms = deliveries.earlier_ms + sums.ms
-               FROM sums WHERE deliveries.id = sums.last RETURNING 1)
-           SELECT count(*) AS "folded!" FROM folded"#,
-        from_millis(now),
-        FOLD,
-    )
-    .fetch_one(&mut **tx)
-    .await?;
-    Ok(folded)
 }

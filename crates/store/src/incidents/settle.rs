@@ -109,7 +109,7 @@ impl Store {
         let renewed = sqlx::query!(
             // What is locked is being settled: waiting for it could end in a deadlock with the one that settles several.
             "UPDATE deliveries SET lease_until = $3 WHERE id IN (
-                 SELECT id FROM deliveries WHERE id = ANY($2) AND owner = $1 AND state = 'sending' AND lease_until >= $4
+                 SELECT id FROM deliveries WHERE id = ANY($2) AND owner = $1 AND state = 'sending' AND lease_until > $4
                  FOR UPDATE SKIP LOCKED)",
             owner,
             deliveries,
@@ -119,19 +119,6 @@ impl Store {
         .execute(self.pool())
         .await?;
         Ok(renewed.rows_affected())
-    }
-
-    /// When the next delivery that is not held falls due or loses its lease.
-    pub async fn next_delivery_due(&self, busy: &[ChannelId]) -> Result<Option<Millis>, StoreError> {
-        let busy: Vec<Uuid> = busy.iter().map(|channel| channel.0).collect();
-        let next = sqlx::query_scalar!(
-            r#"SELECT min(CASE WHEN state = 'sending' THEN lease_until ELSE due_at END) FROM deliveries
-               WHERE state IN ('pending', 'sending') AND held_partition IS NULL AND channel_id <> ALL($1)"#,
-            &busy,
-        )
-        .fetch_one(self.pool())
-        .await?;
-        Ok(next.map(to_millis))
     }
 
     /// The channel's own id, where an earlier message told it (Slack: a channel set as `#name`).

@@ -10,22 +10,22 @@ use testkit::Stack;
 use uuid::Uuid;
 
 /// 2026-03-01T00:00:00Z.
-const BEGIN: Millis = 1_772_323_200_000;
-const MINUTE: Millis = 60_000;
-const LEASE: Duration = Duration::from_secs(15);
-const CHANNEL: ChannelId = ChannelId(Uuid::from_u128(9));
+pub const BEGIN: Millis = 1_772_323_200_000;
+pub const MINUTE: Millis = 60_000;
+pub const LEASE: Duration = Duration::from_secs(15);
+pub const CHANNEL: ChannelId = ChannelId(Uuid::from_u128(9));
 
 /// Outages as the alerter commits them.
 #[derive(Default)]
-struct Told {
-    incidents: Vec<IncidentRow>,
-    alerts: Vec<AlertRow>,
-    deliveries: Vec<DeliveryRow>,
+pub struct Told {
+    pub incidents: Vec<IncidentRow>,
+    pub alerts: Vec<AlertRow>,
+    pub deliveries: Vec<DeliveryRow>,
 }
 
 impl Told {
     /// The `nth` outage of a monitor: down at `down`, up again at `up` if it is over.
-    fn outage(&mut self, monitor: u128, nth: u128, down: Millis, up: Option<Millis>) {
+    pub fn outage(&mut self, monitor: u128, nth: u128, down: Millis, up: Option<Millis>) {
         let id = IncidentId(Uuid::from_u128(monitor << 16 | nth << 8));
         self.incidents.push(IncidentRow {
             id,
@@ -72,7 +72,7 @@ impl Told {
         }
     }
 
-    async fn commit(self, store: &Store) {
+    pub async fn commit(self, store: &Store) {
         let commit = AlertingCommit {
             consumer: "alerter",
             topic: "results",
@@ -114,13 +114,51 @@ async fn however_many_outages_are_over_each_monitor_is_told_of_once() {
         }
     }
     told.commit(store).await;
-    let claimed = claim(store, 1).await;
+    // Two at once: neither takes what the other is still folding.
+    let (mut claimed, others) = tokio::join!(claim(store, 1), claim(store, 2));
+    claimed.extend(others);
     let mut per_monitor: BTreeMap<MonitorId, Vec<(i32, Millis, bool)>> = BTreeMap::new();
     for one in &claimed {
         per_monitor.entry(one.monitor).or_default().push((one.earlier_times, one.earlier_ms, one.tells_opening));
     }
     assert_eq!(per_monitor.len(), 1_100);
     assert!(per_monitor.values().all(|told| *told == [(2, 2 * MINUTE, true)]), "{:?}", per_monitor.first_key_value());
+}
+
+#[tokio::test]
+async fn outages_that_cannot_be_folded_take_no_room_from_those_that_can() {
+    let stack = Stack::new();
+    let store = &stack.database().await.store;
+    let mut told = Told::default();
+    // Ended by a pause, then once more down and up: of each monitor two messages, and nothing to fold.
+    for monitor in 1..=1_001 {
+        told.outage(monitor, 0, BEGIN, Some(BEGIN + MINUTE));
+        told.incidents.last_mut().expect("one").note = Some("paused");
+        told.outage(monitor, 1, BEGIN + 10 * MINUTE, Some(BEGIN + 11 * MINUTE));
+    }
+    for nth in 0..3 {
+        let down = BEGIN + 10 * MINUTE * i64::try_from(nth).expect("small");
+        told.outage(2_000, nth, down, Some(down + MINUTE));
+    }
+    told.commit(store).await;
+    let claimed = claim(store, 1).await;
+    let last: Vec<_> =
+        claimed.iter().filter(|one| one.monitor.0.as_u128() == 2_000).map(|one| (one.earlier_times, one.earlier_ms)).collect();
+    assert_eq!(last, [(2, 2 * MINUTE)]);
+}
+
+#[tokio::test]
+async fn an_outage_is_not_folded_into_one_that_a_pause_ended() {
+    let stack = Stack::new();
+    let store = &stack.database().await.store;
+    let mut told = Told::default();
+    told.outage(1, 0, BEGIN, Some(BEGIN + MINUTE));
+    told.outage(1, 1, BEGIN + 10 * MINUTE, Some(BEGIN + 11 * MINUTE));
+    told.incidents.last_mut().expect("one").note = Some("paused");
+    told.commit(store).await;
+    // Slack is not told of the second at all.
+    let claimed = claim(store, 1).await;
+    assert_eq!(claimed.iter().map(|one| (one.note.as_deref(), one.tells_opening)).collect::<Vec<_>>(), [(None, true)]);
 }
 
 #[tokio::test]

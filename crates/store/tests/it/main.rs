@@ -4,3 +4,5 @@
 
 mod claims;
 mod history;
+mod paces;
+mod turns;

@@ -10,9 +10,9 @@ use tokio::time::Instant;
 use tracing::Instrument;
 use uuid::Uuid;
 
-use super::{Sender, in_one};
+use super::{Sender, in_one, pace};
 use crate::channels::notice::Notice;
-use crate::channels::{SendFailure, Sent};
+use crate::channels::{SendFailure, Sent, most_messages};
 
 /// First and longest pause between attempts.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
@@ -25,6 +25,28 @@ const REFUSED_PAUSE: Duration = Duration::from_mins(1);
 const GIVE_UP_MS: Millis = 24 * 3_600_000;
 const GIVE_UP_REFUSED_MS: Millis = 3_600_000;
 
+/// A claim's turn at its channel.
+struct Turn {
+    /// So many messages fit into its pace now.
+    room: usize,
+    /// When there is room again.
+    until: Option<Instant>,
+    /// The last messages were for many alerts.
+    storm: bool,
+}
+
+impl Turn {
+    /// Without a pace.
+    fn of(room: usize) -> Self {
+        Self { room, until: None, storm: false }
+    }
+}
+
+/// In so many milliseconds, if that is not past.
+fn after(ms: Millis) -> Option<Instant> {
+    u64::try_from(ms).ok().filter(|ms| *ms > 0).map(|ms| Instant::now() + Duration::from_millis(ms))
+}
+
 impl Sender {
     /// Sends; says until when the channel should be left alone.
     pub(super) async fn deliver(&self, id: ChannelId, deliveries: Vec<ClaimedDelivery>) -> Option<Instant> {
@@ -36,17 +58,55 @@ impl Sender {
         };
         let known_id = self.store.known_message_channel(id).await.ok().flatten();
         let size = in_one(&channel.settings, deliveries.len());
-        for (i, batch) in deliveries.chunks(size).enumerate() {
-            let told: Vec<&ClaimedDelivery> = batch.iter().collect();
-            let until = self.send(&channel, known_id.clone(), &told).await;
-            if until.is_some() {
-                // The channel asks for patience: the rest goes back unsent.
-                let rest = deliveries.iter().skip((i + 1) * size).map(|delivery| (delivery, back(delivery, self.clock.now_ms()))).collect();
-                self.settle(channel.settings.kind(), rest).await;
-                return until;
+        let turn = self.turn(&channel, deliveries.len().div_ceil(size)).await;
+        let ours = turn.room.saturating_mul(size).min(deliveries.len());
+        for (i, batch) in deliveries.iter().take(ours).collect::<Vec<_>>().chunks(size).enumerate() {
+            if let Some(until) = self.send(&channel, known_id.clone(), batch).await {
+                self.put_back(&channel, deliveries.iter().skip((i + 1) * size)).await;
+                return Some(until);
             }
         }
-        None
+        self.put_back(&channel, deliveries.iter().skip(ours)).await;
+        if ours > 0 && (size > 1 || turn.storm) { self.told(id, size > 1).await } else { turn.until }
+    }
+
+    /// Takes room for up to `wanted` messages in the pace that all alerters keep.
+    async fn turn(&self, channel: &Channel, wanted: usize) -> Turn {
+        let Some((count, window)) = most_messages(&channel.settings) else { return Turn::of(wanted) };
+        let taken = self.store.pace_channel(channel.id, move |known, now| {
+            let room = pace::take(known, wanted, count, window, now);
+            Turn { room, until: after(known.until - now), storm: known.together > 0 }
+        });
+        taken.await.unwrap_or_else(|error| {
+            // A message is worth more than its pace, and the channel says if it is too much.
+            tracing::warn!(channel = channel.name, %error, "the pace of a channel is not known");
+            Turn::of(wanted)
+        })
+    }
+
+    /// Notes that messages arrived; says until when the channel rests.
+    async fn told(&self, channel: ChannelId, together: bool) -> Option<Instant> {
+        let noted = self.store.pace_channel(channel, move |known, now| {
+            pace::told(known, together, now);
+            after(known.until - now)
+        });
+        noted.await.inspect_err(|error| tracing::warn!(%error, "a channel's rest is not recorded")).ok().flatten()
+    }
+
+    /// Nobody sends before the pause is over that the channel asked for, whichever alerter it told.
+    async fn obey(&self, channel: ChannelId, pause: Duration) {
+        let pause = Millis::try_from(pause.as_millis()).unwrap_or(Millis::MAX);
+        let noted = self.store.pace_channel(channel, move |known, now| pace::rest(known, now.saturating_add(pause))).await;
+        if let Err(error) = noted {
+            tracing::warn!(%error, "the pause that a channel asked for is not recorded; other alerters may not keep it");
+        }
+    }
+
+    /// What the channel takes later, by its pace or because it failed, goes back unsent.
+    async fn put_back<'a>(&self, channel: &Channel, unsent: impl Iterator<Item = &'a ClaimedDelivery>) {
+        let due_at = self.clock.now_ms();
+        let back = Settlement::Retry { due_at, doubtful: false, error: "waits until the channel takes messages again".to_owned() };
+        self.settle(channel.settings.kind(), unsent.map(|delivery| (delivery, back.clone())).collect()).await;
     }
 
     async fn send(&self, channel: &Arc<Channel>, known_id: Option<String>, batch: &[&ClaimedDelivery]) -> Option<Instant> {
@@ -78,6 +138,9 @@ impl Sender {
                 tracing::warn!(channel = channel.name, kind, deliveries = batch.len(), error = %failure, "a message was not delivered");
                 let now = self.clock.now_ms();
                 let pause = pause(&failure, self.failures.failed(channel.id));
+                if matches!(failure, SendFailure::Retry { after: Some(_), .. }) {
+                    self.obey(channel.id, pause).await;
+                }
                 let ends = batch.iter().map(|delivery| (*delivery, end(&failure, delivery, pause, now))).collect();
                 self.settle(kind, ends).await;
                 Some(Instant::now() + pause)
@@ -129,10 +192,6 @@ impl Sender {
         }
         Settlement::Retry { due_at: now + 30_000, doubtful: false, error: "the channel is not known".to_owned() }
     }
-}
-
-fn back(_delivery: &ClaimedDelivery, now: Millis) -> Settlement {
-    Settlement::Retry { due_at: now, doubtful: false, error: "waits for the channel to recover".to_owned() }
 }
 
 /// How an attempt that failed leaves its delivery.

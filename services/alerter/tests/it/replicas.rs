@@ -62,3 +62,27 @@ async fn a_zombie_commits_nothing() {
     let _owner = mesh.alerter();
     mesh.slack.wait_taken(1, LONG).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_channel_rests_after_a_storm_whichever_alerter_told_it() {
+    let mut mesh = Mesh::new(9, 1, Told::SlackWebhook).await;
+    let calm = mesh.monitor(8);
+    let falling: Vec<_> = (0..8).map(|n| (mesh.monitor(n), Down)).collect();
+    mesh.round(&falling).await;
+    mesh.round(&falling).await;
+    // What was in the log before it came is told together.
+    let first = mesh.alerter();
+    eventually("the storm is told", LONG, async || {
+        (mesh.count("SELECT count(*) FROM deliveries WHERE state = 'sent'").await == 8).then_some(())
+    })
+    .await;
+    first.stop().await;
+    let storm = mesh.slack.taken();
+    assert_eq!(storm.len(), 1);
+    let _second = mesh.alerter();
+    mesh.round(&[(calm, Down)]).await;
+    mesh.round(&[(calm, Down)]).await;
+    let posts = mesh.slack.wait_taken(2, LONG).await;
+    let apart = posts[1].at - storm[0].at;
+    assert!(apart >= Duration::from_millis(4_900), "told after {apart:?}");
+}

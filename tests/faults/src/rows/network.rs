@@ -164,7 +164,6 @@ impl Network {
         }
         row.exposed("storm");
         let messages = self.slack.taken().len() - posts;
-        // Each of the alerters keeps a pace of its own.
         row.require(messages < names.len(), || format!("{messages} messages about one storm"));
         row.compared = format!("{} targets, {messages} messages about the last storm", names.len());
     }
