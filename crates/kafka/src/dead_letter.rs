@@ -87,18 +87,25 @@ impl DeadLetters {
                 return Err(DeadLetterError::TooMany { dead, seen });
             }
         }
-        tracing::warn!(
-            topic = &*message.topic,
-            partition = message.partition,
-            offset = message.offset,
-            consumer = self.consumer,
-            reason,
-            "a record cannot be read and is set aside"
-        );
+        let (topic, partition, offset, consumer) = (&*message.topic, message.partition, message.offset, self.consumer);
+        tracing::warn!(topic, partition, offset, consumer, reason, "a record cannot be read and is set aside");
+        Ok(self.post(message, reason)?)
+    }
+
+    /// The same for a record that was read and says what cannot be, such as a slot of next week: its writer is at fault,
+    /// however many there are, so it counts as read, and the log does not wait for it.
+    pub fn refuse(&self, message: &Message, reason: &str) -> Result<Ack, SendError> {
+        self.passed(1);
+        let (topic, partition, offset, consumer) = (&*message.topic, message.partition, message.offset, self.consumer);
+        tracing::debug!(topic, partition, offset, consumer, reason, "a record says what cannot be and is set aside");
+        self.post(message, reason)
+    }
+
+    fn post(&self, message: &Message, reason: &str) -> Result<Ack, SendError> {
         if let Some(metrics) = &self.metrics {
             metrics.dead_letters.with_label_values(&[self.consumer]).inc();
         }
-        Ok(self.producer.send(self.record(message, reason))?)
+        self.producer.send(self.record(message, reason))
     }
 
     fn record(&self, message: &Message, reason: &str) -> Record {

@@ -4,20 +4,22 @@ use std::time::Duration;
 
 use kafka::{Ack, DeadLetterError, DeadLetters, Message, SendError};
 
+use crate::intake::Rejected;
+
 /// How long the brokers may take to acknowledge.
 const DEADLINE: Duration = Duration::from_secs(10);
 
 /// A dead letter whose arrival is not known yet.
 pub(crate) struct Pending {
     message: Message,
-    reason: String,
+    reason: Rejected,
     ack: Option<Ack>,
 }
 
 impl Pending {
     /// Sends a record away. `Err` gives it back where so many are unreadable that we are the likelier fault.
-    pub fn send(letters: &DeadLetters, message: Message, reason: String) -> Result<Self, Box<(Message, DeadLetterError)>> {
-        match letters.send(&message, &reason) {
+    pub fn send(letters: &DeadLetters, message: Message, reason: Rejected) -> Result<Self, Box<(Message, DeadLetterError)>> {
+        match post(letters, &message, &reason) {
             Ok(ack) => Ok(Self { message, reason, ack: Some(ack) }),
             // Not even queued: the next flush tries again.
             Err(DeadLetterError::Send(SendError::QueueFull(_) | SendError::Kafka(_))) => Ok(Self { message, reason, ack: None }),
@@ -30,9 +32,14 @@ impl Pending {
         if self.ack.is_some() {
             return self;
         }
-        let ack = letters.send(&self.message, &self.reason).ok();
+        let ack = post(letters, &self.message, &self.reason).ok();
         Self { ack, ..self }
     }
+}
+
+fn post(letters: &DeadLetters, message: &Message, reason: &Rejected) -> Result<Ack, DeadLetterError> {
+    let text = reason.to_string();
+    if matches!(reason, Rejected::Future(_)) { Ok(letters.refuse(message, &text)?) } else { letters.send(message, &text) }
 }
 
 /// Waits for all; what did not arrive comes back without an ack.

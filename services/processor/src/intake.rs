@@ -12,6 +12,9 @@ pub enum Rejected {
     /// It can never be read: to the dead letters.
     #[error("{0}")]
     Unreadable(String),
+    /// Its writer's clock is broken: to the dead letters, however many there are.
+    #[error("the slot lies {} s in the future", .0 / 1000)]
+    Future(Millis),
     /// Its day was dropped already: nothing to keep it in.
     #[error("older than the retention")]
     TooOld,
@@ -29,7 +32,7 @@ impl Intake {
     pub fn read(&self, key: Option<&[u8]>, value: Option<&[u8]>) -> Result<CheckResult, Rejected> {
         let result = events::decode_result(key, value).map_err(|error| Rejected::Unreadable(error.to_string()))?;
         if result.slot > self.now + FUTURE_MS {
-            return Err(Rejected::Unreadable(format!("the slot lies {} s in the future", (result.slot - self.now) / 1000)));
+            return Err(Rejected::Future(result.slot - self.now));
         }
         if hour_of(result.slot) < self.oldest() {
             return Err(Rejected::TooOld);

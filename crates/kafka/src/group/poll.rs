@@ -42,7 +42,18 @@ struct Poller<'a> {
     leaving: HashSet<Partition>,
 }
 
+/// However the thread ends, whoever waits for records learns that none will come.
+struct Ends<'a>(&'a Inbox);
+
+impl Drop for Ends<'_> {
+    fn drop(&mut self) {
+        self.0.lock().failed = Some(KafkaError::Closed);
+        self.0.wake();
+    }
+}
+
 pub(super) fn run(client: Arc<Native>, inbox: &Arc<Inbox>) {
+    let _ends = Ends(inbox);
     let mut poller =
         Poller { client: &client, inbox, detacher: Detacher::default(), pending: Vec::new(), next_id: 0, leaving: HashSet::new() };
     let mut chunk = Vec::with_capacity(CHUNK);
@@ -57,8 +68,6 @@ pub(super) fn run(client: Arc<Native>, inbox: &Arc<Inbox>) {
         poller.finish(pending, &HashMap::new());
     }
     drop(client);
-    inbox.lock().failed = Some(KafkaError::Closed);
-    inbox.wake();
 }
 
 impl Poller<'_> {

@@ -180,8 +180,9 @@ async fn records_nobody_can_read_are_set_aside_and_block_nothing() {
     mesh.slack.wait_taken(1, LONG).await;
     let config = kafka::KafkaConfig::new(mesh.stack.kafka_brokers.clone(), "test");
     let ends = kafka::end_offsets(&config, &events::Topics::dead_letter(&topics.results), LONG).await.expect("offsets");
-    assert_eq!(ends, [3]);
-    assert!((alerter.metric("upmesh_kafka_dead_letters_total") - 3.0).abs() < 0.5);
+    assert_eq!(ends, [2]);
+    assert!((alerter.metric("upmesh_kafka_dead_letters_total") - 2.0).abs() < 0.5);
+    // What says up in the future can be read, and is not judged.
 }
 
 #[tokio::test(flavor = "multi_thread")]

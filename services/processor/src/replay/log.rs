@@ -105,7 +105,7 @@ fn decode(batch: &[Message], intake: Intake) -> Decoded {
         match intake.read(message.key.as_deref(), message.value.as_deref()) {
             Ok(result) => decoded.results.push(result),
             Err(Rejected::TooOld) => decoded.too_old += 1,
-            Err(Rejected::Unreadable(_)) => decoded.unreadable += 1,
+            Err(Rejected::Unreadable(_) | Rejected::Future(_)) => decoded.unreadable += 1,
         }
     }
     decoded

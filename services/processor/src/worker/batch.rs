@@ -81,7 +81,7 @@ impl Worker {
                     good += 1;
                     self.metrics.too_old.inc();
                 }
-                Err(Rejected::Unreadable(reason)) => {
+                Err(reason @ (Rejected::Unreadable(_) | Rejected::Future(_))) => {
                     self.letters.passed(std::mem::take(&mut good));
                     match Pending::send(&self.letters, message, reason) {
                         Ok(pending) => {

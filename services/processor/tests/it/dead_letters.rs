@@ -71,3 +71,23 @@ async fn a_topic_full_of_rubbish_stops_the_reader_instead_of_moving_it_all() {
     let committed = kafka::committed_offsets(&config, &group, &topics.results, Duration::from_secs(5)).await.expect("offsets");
     assert_eq!(committed, [Some(100)]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pinger_whose_clock_is_ahead_stops_nobody() {
+    let stack = Stack::new();
+    let topics = stack.create_topics(1).await;
+    let producer = producer(&stack);
+    let all = results(2);
+    let ahead: Vec<_> = all.iter().map(|result| model::CheckResult { slot: result.slot + 100 * 3_600_000, ..result.clone() }).collect();
+    assert!(ahead.len() > 200, "more than would be a flood");
+    produce(&producer, &topics, &ahead).await;
+    let running = Running::start(&stack, &[]).await;
+    produce(&producer, &topics, &all).await;
+    committed(&stack, &topics).await;
+    running.stop().await;
+    assert_eq!(checks_in_history(&stack).await, 2 * 2 * 60);
+    let dead = events::Topics::dead_letter(&topics.results);
+    let config = KafkaConfig::new(&stack.kafka_brokers, "test");
+    let ends = kafka::end_offsets(&config, &dead, Duration::from_secs(5)).await.expect("ends");
+    assert_eq!(ends, [i64::try_from(ahead.len()).expect("few")]);
+}
