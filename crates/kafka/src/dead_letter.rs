@@ -38,28 +38,42 @@ pub struct DeadLetters {
 
 #[derive(Default)]
 struct Rate {
-    /// Per second: when it began, records seen, dead letters among them.
-    seconds: VecDeque<(Instant, u64, u64)>,
+    /// Of the last seconds.
+    seconds: VecDeque<Second>,
+}
+
+struct Second {
+    began: Instant,
+    seen: u64,
+    /// Of them could not be read.
+    dead: u64,
+    /// Of them were read and refused.
+    refused: u64,
 }
 
 impl Rate {
-    fn note(&mut self, now: Instant, seen: u64, dead: u64) {
+    fn note(&mut self, now: Instant, seen: u64, dead: u64, refused: u64) {
         match self.seconds.back_mut() {
-            Some(last) if now.saturating_duration_since(last.0) < Duration::from_secs(1) => {
-                last.1 += seen;
-                last.2 += dead;
+            Some(last) if now.saturating_duration_since(last.began) < Duration::from_secs(1) => {
+                last.seen += seen;
+                last.dead += dead;
+                last.refused += refused;
             }
-            _ => self.seconds.push_back((now, seen, dead)),
+            _ => self.seconds.push_back(Second { began: now, seen, dead, refused }),
         }
-        while self.seconds.front().is_some_and(|first| now.saturating_duration_since(first.0) > WINDOW) {
+        while self.seconds.front().is_some_and(|first| now.saturating_duration_since(first.began) > WINDOW) {
             self.seconds.pop_front();
         }
     }
 
     /// (seen, dead), if that is too many.
     fn exceeded(&self) -> Option<(u64, u64)> {
-        let (seen, dead) = self.seconds.iter().fold((0, 0), |(seen, dead), second| (seen + second.1, dead + second.2));
-        (dead > ALWAYS && dead.saturating_mul(ONE_IN) > seen).then_some((seen, dead))
+        let sum = |of: fn(&Second) -> u64| self.seconds.iter().map(of).sum::<u64>();
+        let (seen, dead, refused) = (sum(|second| second.seen), sum(|second| second.dead), sum(|second| second.refused));
+        let unreadable = dead > ALWAYS && dead.saturating_mul(ONE_IN) > seen;
+        // One writer's clock may be wrong; where most of them seem to be, ours is.
+        let refusing = refused > ALWAYS && refused.saturating_mul(2) > seen;
+        (unreadable || refusing).then_some((seen, dead + refused))
     }
 }
 
@@ -75,30 +89,30 @@ impl DeadLetters {
 
     /// Tells how many records were read well, so that the share of dead ones is known.
     pub fn passed(&self, records: usize) {
-        self.rate.lock().unwrap_or_else(PoisonError::into_inner).note(Instant::now(), records as u64, 0);
+        self.rate.lock().unwrap_or_else(PoisonError::into_inner).note(Instant::now(), records as u64, 0, 0);
     }
 
     /// Queues the dead letter; commit past the record only after the ack.
     pub fn send(&self, message: &Message, reason: &str) -> Result<Ack, DeadLetterError> {
-        {
-            let mut rate = self.rate.lock().unwrap_or_else(PoisonError::into_inner);
-            rate.note(Instant::now(), 1, 1);
-            if let Some((seen, dead)) = rate.exceeded() {
-                return Err(DeadLetterError::TooMany { dead, seen });
-            }
-        }
+        self.note(1, 0)?;
         let (topic, partition, offset, consumer) = (&*message.topic, message.partition, message.offset, self.consumer);
         tracing::warn!(topic, partition, offset, consumer, reason, "a record cannot be read and is set aside");
         Ok(self.post(message, reason)?)
     }
 
-    /// The same for a record that was read and says what cannot be, such as a slot of next week: its writer is at fault,
-    /// however many there are, so it counts as read, and the log does not wait for it.
-    pub fn refuse(&self, message: &Message, reason: &str) -> Result<Ack, SendError> {
-        self.passed(1);
+    /// The same for a record that was read and says what cannot be, such as a slot of next week: its writer is at fault, so the
+    /// log does not wait for it, unless most records are such.
+    pub fn refuse(&self, message: &Message, reason: &str) -> Result<Ack, DeadLetterError> {
+        self.note(0, 1)?;
         let (topic, partition, offset, consumer) = (&*message.topic, message.partition, message.offset, self.consumer);
         tracing::debug!(topic, partition, offset, consumer, reason, "a record says what cannot be and is set aside");
-        self.post(message, reason)
+        Ok(self.post(message, reason)?)
+    }
+
+    fn note(&self, dead: u64, refused: u64) -> Result<(), DeadLetterError> {
+        let mut rate = self.rate.lock().unwrap_or_else(PoisonError::into_inner);
+        rate.note(Instant::now(), 1, dead, refused);
+        rate.exceeded().map_or(Ok(()), |(seen, dead)| Err(DeadLetterError::TooMany { dead, seen }))
     }
 
     fn post(&self, message: &Message, reason: &str) -> Result<Ack, SendError> {
@@ -147,14 +161,23 @@ mod tests {
     fn a_few_pass_whatever_the_share_and_a_flood_does_not() {
         let start = Instant::now();
         let mut rate = Rate::default();
-        rate.note(start, ALWAYS, ALWAYS);
+        rate.note(start, ALWAYS, ALWAYS, 0);
         assert!(rate.exceeded().is_none());
-        rate.note(start, 1, 1);
+        rate.note(start, 1, 1, 0);
         assert!(rate.exceeded().is_some());
-        rate.note(start, 10_000, 0);
+        rate.note(start, 10_000, 0, 0);
         assert!(rate.exceeded().is_none(), "one in a hundred is the topic's fault, not ours");
         let later = start + WINDOW + Duration::from_secs(2);
-        rate.note(later, 50, 50);
+        rate.note(later, 50, 50, 0);
         assert!(rate.exceeded().is_none(), "the window moved on");
+    }
+
+    #[test]
+    fn some_that_say_what_cannot_be_pass_and_most_do_not() {
+        let mut rate = Rate::default();
+        rate.note(Instant::now(), 2 * ALWAYS + 2, 0, ALWAYS + 1);
+        assert!(rate.exceeded().is_none(), "one writer of two");
+        rate.note(Instant::now(), 1, 0, 1);
+        assert!(rate.exceeded().is_some(), "most of them");
     }
 }

@@ -4,7 +4,7 @@ mod mask;
 mod spec;
 mod validate;
 
-pub use mask::{MASK, masked_url, without};
+pub use mask::{MASK, json_without, masked_url, without};
 pub use spec::{AlertPolicy, Assertion, Expect, HttpMethod, HttpProbe, IcmpProbe, MonitorSpec, ProbeSpec, Severity, TcpProbe};
 pub use validate::{compile_pattern, parse_statuses, validate};
 

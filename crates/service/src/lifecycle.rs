@@ -46,6 +46,8 @@ where
 {
     // Fails only when one was installed before, which serves as well.
     let _ = rustls::crypto::ring::default_provider().install_default();
+    // Each check and each connection takes a descriptor, and the usual soft limit is 1,024. Where it cannot be raised, it stays.
+    let _ = rlimit::increase_nofile_limit(u64::MAX);
     let telemetry = match telemetry::init(name, env) {
         Ok(telemetry) => telemetry,
         Err(error) => return report(name, &error),

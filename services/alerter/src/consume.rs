@@ -86,6 +86,8 @@ pub(crate) struct Loop {
     released: Vec<i32>,
     cluster_id: Option<String>,
     strangers: Strangers,
+    /// When partitions were taken whose cases may be of monitors that are gone, or that our list does not have yet.
+    doubted: Option<Instant>,
     /// When a result of long ago last came, by partition.
     behind: HashMap<i32, Instant>,
     last_commit: Instant,
@@ -114,6 +116,7 @@ impl Judge {
             released: Vec::new(),
             cluster_id: None,
             strangers: Strangers::default(),
+            doubted: None,
             behind: HashMap::new(),
             last_commit: Instant::now(),
         };
@@ -166,23 +169,34 @@ impl Loop {
         let (decided, told): (Vec<Decided>, Vec<MonitorId>) = match change {
             Change::Upserted(monitor) => (self.desk.reconfigure(&monitor, now).into_iter().collect(), vec![monitor.id]),
             Change::Deleted { id, .. } => (self.forget(id, now).into_iter().collect(), Vec::new()),
-            Change::Everything => (self.reconcile(), self.strangers.monitors()),
+            Change::Everything => {
+                self.doubted = Some(Instant::now());
+                (self.reconcile(), self.strangers.monitors())
+            }
         };
         self.announce(decided).await?;
         self.introduce(told).await
     }
 
-    /// Compares the cases with the directory: what was paused or deleted meanwhile is closed.
+    /// Compares the cases with the directory: what was paused or changed meanwhile is taken up.
     fn reconcile(&mut self) -> Vec<Decided> {
         let now = self.judge.clock.now_ms();
         let mut decided = Vec::new();
         for id in self.desk.monitors() {
-            match self.judge.directory.get(id) {
-                Some(monitor) => decided.extend(self.desk.reconfigure(&monitor, now)),
-                None => decided.extend(self.forget(id, now)),
+            if let Some(monitor) = self.judge.directory.get(id) {
+                decided.extend(self.desk.reconfigure(&monitor, now));
             }
         }
         decided
+    }
+
+    /// Closes the cases of monitors that are gone. Only by a list that is newer than the cases: one that lags may not know
+    /// yet what another alerter opened a case for.
+    fn forget_absent(&mut self) -> Vec<Decided> {
+        self.doubted = None;
+        let now = self.judge.clock.now_ms();
+        let gone = self.desk.monitors().into_iter().filter(|id| self.judge.directory.get(*id).is_none()).collect::<Vec<_>>();
+        gone.into_iter().filter_map(|id| self.forget(id, now)).collect()
     }
 
     fn forget(&mut self, id: MonitorId, now: model::Millis) -> Option<Decided> {
@@ -196,6 +210,12 @@ impl Loop {
     async fn tick(&mut self) -> Result<(), service::Error> {
         self.acknowledgements().await?;
         self.look_for_strangers().await?;
+        if let Some(since) = self.doubted
+            && self.judge.directory.status().age.is_some_and(|age| age < since.elapsed())
+        {
+            let decided = self.forget_absent();
+            self.announce(decided).await?;
+        }
         self.caught_up();
         if !self.released.is_empty() || (self.last_commit.elapsed() >= COMMIT_EVERY && self.desk.is_dirty()) {
             self.commit().await?;

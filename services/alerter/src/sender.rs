@@ -7,9 +7,11 @@ mod pace;
 mod under_way;
 
 use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt as _;
 use model::{ChannelId, Clock};
 use service::Context;
 use store::Store;
@@ -29,6 +31,8 @@ const CLAIM: i64 = 500;
 /// A claim lasts so long unless it is renewed: what a dead sender held goes on after it.
 const LEASE: Duration = Duration::from_secs(15);
 const RENEW: Duration = Duration::from_secs(4);
+/// What a panic left is somebody's again once its claim has run out.
+const PANICKED: Duration = LEASE;
 /// Looks this often even without being told: other alerters' deliveries fall due too.
 const LOOK: Duration = Duration::from_secs(2);
 /// What is due and another sender was quicker to lock is asked for again after so long.
@@ -91,8 +95,12 @@ impl Sender {
                 let (sender, done) = (self.clone(), done.clone());
                 let kept = under_way.begin(&deliveries);
                 self.ctx.job("delivery", async move {
-                    let until = sender.deliver(channel, deliveries).await;
+                    let delivered = AssertUnwindSafe(sender.deliver(channel, deliveries)).catch_unwind().await;
                     drop(kept);
+                    let until = delivered.unwrap_or_else(|_| {
+                        tracing::error!(%channel, "a delivery panicked; the channel rests, then it is tried again");
+                        Some(Instant::now() + PANICKED)
+                    });
                     // Closed only when the loop ended.
                     let _ = done.send(Free { channel, until }).await;
                 });

@@ -4,7 +4,7 @@ use http::HeaderMap;
 use jsonpath_rust::parser::model::JpQuery;
 use jsonpath_rust::parser::parse_json_path;
 use jsonpath_rust::query::js_path_process;
-use model::monitor::{Expect, Severity, compile_pattern, parse_statuses, without};
+use model::monitor::{Expect, Severity, compile_pattern, json_without, parse_statuses};
 use model::{Assertion, Cause, Millis, MonitorSpec};
 use regex::bytes::{Regex, RegexBuilder};
 use serde_json::Value;
@@ -217,7 +217,7 @@ fn json_finding(value: &Value, path: &str, query: &JpQuery, expect: &Expect, sec
         Expect::Above(limit) => (number(|value, limit| value > limit, *limit), format!("not above {limit}")),
         Expect::Below(limit) => (number(|value, limit| value < limit, *limit), format!("not below {limit}")),
     };
-    (!holds).then(|| format!("{} is {}, {}", clip(path), clip(&without(&first.to_string(), secrets)), clip(&wanted)))
+    (!holds).then(|| format!("{} is {}, {}", clip(path), clip(&json_without(first, secrets)), clip(&wanted)))
 }
 
 /// 1 and 1.0 are the same to people.

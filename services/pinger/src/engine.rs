@@ -141,7 +141,7 @@ impl Engine {
         let tools = Arc::new(tools);
         // At most one message per running check: bounded by admission.
         let (done_sender, done) = mpsc::unbounded_channel();
-        let (missed, reports) = mpsc::channel(1024);
+        let (missed, reports) = mpsc::channel(missed::MESSAGES);
         let now = tools.clock.now_ms();
         let engine = Self {
             table: Table::new(tools.region.clone()),

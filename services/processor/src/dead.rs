@@ -39,7 +39,7 @@ impl Pending {
 
 fn post(letters: &DeadLetters, message: &Message, reason: &Rejected) -> Result<Ack, DeadLetterError> {
     let text = reason.to_string();
-    if matches!(reason, Rejected::Future(_)) { Ok(letters.refuse(message, &text)?) } else { letters.send(message, &text) }
+    if matches!(reason, Rejected::Future(_)) { letters.refuse(message, &text) } else { letters.send(message, &text) }
 }
 
 /// Waits for all; what did not arrive comes back without an ack.

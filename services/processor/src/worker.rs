@@ -35,6 +35,8 @@ const FLUSH_RESULTS: u64 = 1_000_000;
 const FLUSH_BLOCKS: usize = 100_000;
 /// Above this many unflushed blocks (PostgreSQL is away) nothing more is read: the log waits.
 const MAX_BLOCKS: usize = 400_000;
+/// More dead letters than these are not held in memory: the next flush takes them along.
+const MAX_LETTERS: usize = 50_000;
 const TICK: Duration = Duration::from_millis(250);
 const EVICT_EVERY: Duration = Duration::from_secs(30);
 const IDLE_MS: Millis = 120_000;
@@ -197,7 +199,7 @@ impl Worker {
 
     /// Reads on only while there is room and nothing is held back.
     fn govern(&mut self) {
-        let full = self.fold.sizes().1 > MAX_BLOCKS;
+        let full = self.fold.sizes().1 > MAX_BLOCKS || self.dead.len() > MAX_LETTERS;
         let wanted = full || self.hold.is_on();
         if let Err(error) = self.hold.pause(&self.consumer, wanted) {
             tracing::warn!(%error, "partitions were not paused or resumed");

@@ -57,7 +57,7 @@ pub async fn start(ctx: Context) -> Result<(), Error> {
 
     ctx.spawn("http", service::serve(ctx.clone(), listener, routes::router(app.clone())));
     ctx.spawn("relay", relay.run(ctx.shutdown().clone()));
-    ctx.spawn("sweep", sweep::run(app.store.clone(), Arc::clone(&app.clock), ctx.shutdown().clone()));
+    ctx.spawn("sweep", sweep::run(app.clone(), ctx.shutdown().clone()));
     let latch = ctx.latch("accounts");
     let shutdown = ctx.shutdown().clone();
     ctx.spawn("bootstrap", async move {

@@ -54,7 +54,9 @@ impl ProbeSpec {
             sent.push(value.clone());
             // `Bearer key`, `a=key; b=key`
             for part in value.split([' ', ';', ',']) {
-                sent.extend([part, part.split_once('=').unwrap_or_default().1].map(str::to_owned));
+                let value = part.split_once('=').unwrap_or_default().1;
+                // `token="key"`
+                sent.extend([part, value, value.trim_matches('"')].map(str::to_owned));
             }
         }
         let url = Url::parse(&http.url).ok();
@@ -66,14 +68,40 @@ impl ProbeSpec {
         }
         for form in [query, body] {
             // As it is written, and as it is meant.
-            sent.extend(form.split('&').map(|pair| pair.split_once('=').map_or(pair, |(_, value)| value).to_owned()));
-            sent.extend(url::form_urlencoded::parse(form.as_bytes()).map(|(_, value)| value.into_owned()));
+            sent.extend(form.split('&').map(|pair| valued(pair).to_owned()));
+            sent.extend(
+                url::form_urlencoded::parse(form.as_bytes())
+                    .map(|(name, value)| (if value.is_empty() { name } else { value }).into_owned()),
+            );
         }
         sent.retain(|secret| secret.len() >= SHORTEST);
         sent.sort_unstable_by_key(|secret| std::cmp::Reverse(secret.len()));
         sent.dedup();
         sent
     }
+}
+
+/// A JSON value as it is shown, without these secrets: searched before quotes and other characters are escaped.
+pub fn json_without(value: &Value, secrets: &[String]) -> String {
+    fn veil(value: &mut Value, secrets: &[String]) {
+        match value {
+            Value::String(text) => *text = without(text, secrets),
+            Value::Array(values) => values.iter_mut().for_each(|value| veil(value, secrets)),
+            Value::Object(fields) => {
+                *fields = std::mem::take(fields)
+                    .into_iter()
+                    .map(|(name, mut value)| {
+                        veil(&mut value, secrets);
+                        (without(&name, secrets), value)
+                    })
+                    .collect();
+            }
+            Value::Null | Value::Bool(_) | Value::Number(_) => {}
+        }
+    }
+    let mut shown = value.clone();
+    veil(&mut shown, secrets);
+    without(&shown.to_string(), secrets)
 }
 
 /// A text without these secrets.
@@ -125,6 +153,13 @@ fn masked_parts(text: &str) -> Result<String, ()> {
         url.set_fragment(Some(MASK));
     }
     Ok(url.into())
+}
+
+/// What of `name=value` may be a secret: the value, or all of what has none.
+fn valued(pair: &str) -> &str {
+    pair.split_once('=')
+        .filter(|(name, value)| !name.is_empty() && !value.trim_matches('=').is_empty())
+        .map_or(pair.trim_matches('='), |(_, value)| value)
 }
 
 /// `name=value` keeps its name. What has no value may be a key itself, padded with `=` perhaps.
@@ -233,5 +268,11 @@ mod tests {
         let form = sent(json!({"kind": "http", "url": "https://h.example/", "method": "POST", "body": "user=anna&password=in%20form"}));
         assert_eq!(without("no in form, no in%20form, anna", &form), "no __masked__, no __masked__, anna");
         assert_eq!(sent(json!({"kind": "http", "url": "https://h.example/health"})), [""; 0]);
+        let quoted = sent(json!({"kind": "http", "url": "https://h.example/?b%2Fre-key=", "method": "POST",
+            "headers": {"authorization": "Token token=\"in-quotes\""}, "body": "{\"password\": \"p\\\"ass-1234\"}"}));
+        assert_eq!(
+            json_without(&json!({"e": ["p\"ass-1234", "in-quotes", "b/re-key"]}), &quoted),
+            r#"{"e":["__masked__","__masked__","__masked__"]}"#
+        );
     }
 }

@@ -24,6 +24,8 @@ impl Store {
         change: impl FnOnce(&mut ChannelPace, Millis) -> T + Send,
     ) -> Result<T, StoreError> {
         let mut tx = self.begin().await?;
+        // Whoever freezes here holds up the others no longer than that.
+        sqlx::query!("SELECT set_config('idle_in_transaction_session_timeout', '5s', true)").fetch_one(&mut *tx).await?;
         let row = sqlx::query!(
             // The update that changes nothing locks what is there.
             r#"INSERT INTO channel_paces AS known (channel_id) VALUES ($1) ON CONFLICT (channel_id) DO UPDATE SET together = known.together

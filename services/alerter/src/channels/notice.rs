@@ -91,6 +91,11 @@ impl Notice {
     }
 
     /// `Was down 3 times, 12 min in all`, where nothing was told of the earlier ones.
+    /// An end without a recovery (paused, deleted) is no news, unless it carries outages that nothing was told of.
+    pub fn is_news(&self) -> bool {
+        self.note.is_none() || self.earlier_times > 0
+    }
+
     pub fn history(&self) -> Option<String> {
         if self.earlier_times == 0 {
             return None;

@@ -55,12 +55,8 @@ pub async fn send(
             *slot = find(&session, &place, notice, &notice.alert.to_string(), "alerts").await?.map(|message| Sent { message, found: true });
         }
     }
-    let fresh: Vec<Notice> = notices
-        .iter()
-        .zip(&sent)
-        .filter(|(notice, sent)| sent.is_none() && notice.note.is_none())
-        .map(|(notice, _)| notice.clone())
-        .collect();
+    let fresh: Vec<Notice> =
+        notices.iter().zip(&sent).filter(|(notice, sent)| sent.is_none() && notice.is_news()).map(|(notice, _)| notice.clone()).collect();
     let posted =
         if fresh.is_empty() { SentMessage::default() } else { post(&session, &place, channels.blocks.group(&fresh), None).await? };
     // A grouped message is nobody's thread, so only its channel is kept.
@@ -85,11 +81,11 @@ async fn single(channels: &Channels, session: &Session<'_>, place: &Place<'_>, n
         (Some((channel, ts)), NoticeKind::Recovered | NoticeKind::Sees) => {
             edit(session, channel, ts, content.clone()).await?;
             service::crash_point!("alerter::parent_edited");
-            if notice.note.is_some() {
+            if !notice.is_news() {
                 return Ok(Sent { message: SentMessage { channel: Some(channel.clone()), ts: Some(ts.clone()) }, found: false });
             }
         }
-        (None, _) if notice.note.is_some() => return Ok(Sent::default()),
+        (None, _) if !notice.is_news() => return Ok(Sent::default()),
         _ => {}
     }
     let thread = parent.as_ref().map(|(_, ts)| ts.as_str());

@@ -10,7 +10,7 @@ use super::notice::Notice;
 use super::{Channels, SendFailure, Sent};
 
 pub async fn send(channels: &Channels, url: &SecretString, notices: &[Notice]) -> Result<Vec<Sent>, SendFailure> {
-    let told: Vec<Notice> = notices.iter().filter(|notice| notice.note.is_none()).cloned().collect();
+    let told: Vec<Notice> = notices.iter().filter(|notice| notice.is_news()).cloned().collect();
     if let Some(first) = told.first() {
         let content = if told.len() == 1 { channels.blocks.single(first) } else { channels.blocks.group(&told) };
         post(channels, url, content).await?;

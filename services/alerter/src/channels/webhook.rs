@@ -8,7 +8,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use hmac::{Hmac, KeyInit, Mac};
-use model::monitor::MASK;
+use model::monitor::without;
 use model::{Clock, SystemClock};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
@@ -51,12 +51,20 @@ async fn post(channels: &Channels, url: &SecretString, secret: Option<&SecretStr
     Err(SendFailure::status(answer.status, retry_after(&answer.headers), &words))
 }
 
+/// What is shorter would be found in any text.
+const SHORTEST_KEY: usize = 6;
+
 /// Many servers name the path they do not know, and a webhook's path or query is often its key: whoever reads incidents would
 /// read it.
 fn without_address(words: &str, url: &str) -> String {
     let Ok(url) = Url::parse(url) else { return words.to_owned() };
-    let parts = [url.query().unwrap_or_default(), url.path()];
-    parts.iter().filter(|part| part.len() > 1).fold(words.to_owned(), |words, part| words.replace(*part, MASK))
+    let mut parts = vec![url.query().unwrap_or_default().to_owned(), url.path().to_owned()];
+    parts.retain(|part| part.len() > 1);
+    let segments = url.path_segments().into_iter().flatten().map(str::to_owned);
+    let values = url.query_pairs().map(|(_, value)| value.into_owned());
+    parts.extend(segments.chain(values).filter(|part| part.len() >= SHORTEST_KEY));
+    parts.sort_unstable_by_key(|part| std::cmp::Reverse(part.len()));
+    without(words, &parts)
 }
 
 fn body(notice: &Notice, public_url: &str) -> String {

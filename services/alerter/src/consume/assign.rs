@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use kafka::{Assignment, Revocation};
 use store::StoreError;
+use tokio::time::Instant;
 
 use super::{GROUP, Loop};
 
@@ -34,6 +35,8 @@ impl Loop {
         tracing::info!(?taken, states = states.len(), "partitions taken");
         self.desk.open(taken, states);
         let decided = self.reconcile();
+        self.doubted = Some(Instant::now());
+        self.judge.directory.wake();
         assignment.start(offsets);
         self.announce(decided).await?;
         self.show();

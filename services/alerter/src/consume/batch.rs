@@ -52,11 +52,14 @@ impl Loop {
         }
         let results: Vec<Read> = results.into_iter().map(|(message, result)| self.introduced(message, result)).collect();
         self.meet(&results).await?;
+        // Where our own clock is slow, users' is not: what is judged once is passed for good.
+        let users = self.judge.directory.clock();
+        let latest = users.map_or(now, |heard| now.max(heard.time + i64::try_from(heard.asked.elapsed().as_millis()).unwrap_or(0)));
         let (mut decided, mut newest) = (Vec::new(), None);
         for Read { message, result, monitor } in results {
             let (partition, next) = (message.partition, message.offset + 1);
-            if result.slot > now + SKEW_MS {
-                // Whose clock that is nobody knows here; history keeps the check, and no state may run ahead.
+            if result.slot > latest + SKEW_MS {
+                // A pinger's clock: history keeps the check, and no state may run ahead.
                 self.judge.metrics.results.with_label_values(&["future"]).inc();
             } else if let Some(monitor) = monitor {
                 decided.extend(self.judge_one(&message, &result, &monitor, now));

@@ -26,7 +26,7 @@ pub(crate) struct Sessions {
     client: Client,
     clock: Arc<dyn Clock>,
     kept: Mutex<HashMap<String, (Found, Instant)>>,
-    /// Ever new tokens would cost users a query each. It binds only what neither this process nor Redis knows.
+    /// Ever new tokens would cost users a query each. It binds only what Redis does not know and this process never knew.
     unknown: Limit,
 }
 
@@ -54,7 +54,9 @@ impl Sessions {
             // The truth is with users; Redis only spares it the work.
             Err(error) => tracing::debug!(%error, "a session could not be read from Redis"),
         }
-        // Taken before the answer is known: else all that come at once would pass.
+        // Taken before the answer is known: else all that come at once would pass. What was somebody's lately is no guess, and
+        // must not wait for those of the same network who guess.
+        let from = from.filter(|_| !self.was_held(hash));
         if let Some(from) = from {
             let refused = |seconds| ApiError::too_many("too many requests from this address came with a token that nobody holds", seconds);
             self.unknown.take(from, self.clock.now_ms()).map_err(refused)?;
@@ -80,6 +82,11 @@ impl Sessions {
         self.remember(token.hash(), None);
     }
 
+    fn was_held(&self, hash: &str) -> bool {
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.get(hash).is_some_and(|(found, _)| found.is_some())
+    }
+
     fn recall(&self, hash: &str) -> Option<Found> {
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let (found, at) = kept.get(hash)?;
@@ -89,6 +96,10 @@ impl Sessions {
 
     fn remember(&self, hash: String, found: Found) {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.len() >= MAX_KEPT {
+            let now = self.clock.now_ms();
+            kept.retain(|_, (found, at)| at.elapsed() < KEEP || found.as_ref().is_some_and(|session| session.expires_at > now));
+        }
         if kept.len() >= MAX_KEPT {
             kept.retain(|_, (_, at)| at.elapsed() < KEEP);
         }

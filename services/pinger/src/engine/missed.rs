@@ -28,6 +28,9 @@ impl Missed {
 /// Of missed slots, so many are reported before a pause: a take-over must not fill Kafka's queue, or checks go to the spool.
 const AT_ONCE: usize = 200;
 const PAUSE: Duration = Duration::from_millis(20);
+/// Missed slots handed over at once, at most, and how many such messages wait for their turn.
+const TOGETHER: usize = 25_000;
+pub(super) const MESSAGES: usize = 8;
 /// Missed slots that wait to be handed over.
 const MOST_UNREPORTED: usize = 200_000;
 
@@ -39,6 +42,10 @@ impl Engine {
         if let Some(first) = self.unreported.get(before) {
             let count = self.unreported.len() - before;
             self.tools.metrics.missed.with_label_values(&[first.cause.as_str()]).inc_by(count as u64);
+        }
+        // An hour of a large mesh is millions: they must not all be in memory.
+        if self.unreported.len() >= TOGETHER {
+            self.hand_over_missed();
         }
     }
 

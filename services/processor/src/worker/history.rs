@@ -7,7 +7,7 @@ use kafka::{KafkaError, TopicPartitionOffset};
 use service::Error;
 use store::StoreError;
 
-use super::{FLUSH_BLOCKS, FLUSH_RESULTS, Worker, join};
+use super::{FLUSH_BLOCKS, FLUSH_RESULTS, MAX_LETTERS, Worker, join};
 use crate::flush::{Flush, FlushDone};
 
 /// After a failed flush the next waits this long.
@@ -40,6 +40,7 @@ impl Worker {
         self.unflushed_since.is_some_and(|since| since.elapsed() >= self.settings.flush_after)
             || self.unflushed_results >= FLUSH_RESULTS
             || self.fold.sizes().1 >= FLUSH_BLOCKS
+            || self.dead.len() >= MAX_LETTERS
     }
 
     pub(super) async fn flush_done(&mut self, done: FlushDone) {
