@@ -23,9 +23,9 @@ WORKDIR /src
 COPY . ./
 COPY --from=dashboard /src/dist dashboard/dist
 RUN --mount=type=cache,target=/usr/local/cargo/registry --mount=type=cache,target=/src/target \
-    cargo build --profile dist --locked -p upmesh -p pinger -p processor -p alerter -p gateway -p users \
+    cargo build --release --locked -p upmesh -p pinger -p processor -p alerter -p gateway -p users \
     && mkdir /out \
-    && for bin in upmesh pinger processor alerter gateway users; do cp "target/dist/$bin" /out/ || exit 1; done
+    && for bin in upmesh pinger processor alerter gateway users; do cp "target/release/$bin" /out/ || exit 1; done
 
 FROM debian:bookworm-slim
 # hadolint ignore=DL3008
