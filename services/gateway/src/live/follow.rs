@@ -46,7 +46,11 @@ pub(crate) async fn follow_configuration(app: App) {
 
 /// Compares every state with Redis once a minute; a subscription that came back asks for it at once.
 pub(crate) async fn refresh_states(app: App) {
-    app.directory().loaded().await;
+    tokio::select! {
+        // Users may never come.
+        () = app.shutdown().cancelled() => return,
+        () = app.directory().loaded() => {}
+    }
     loop {
         let all: Arc<[Arc<Monitor>]> = app.directory().monitors();
         for chunk in all.chunks(CHUNK) {
