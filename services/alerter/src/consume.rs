@@ -86,7 +86,7 @@ pub(crate) struct Loop {
     released: Vec<i32>,
     cluster_id: Option<String>,
     strangers: Strangers,
-    /// When partitions were taken whose cases may be of monitors that are gone, or that our list does not have yet.
+    /// Since when there may be cases of monitors that are gone, or that our list does not have yet.
     doubted: Option<Instant>,
     /// When a result of long ago last came, by partition.
     behind: HashMap<i32, Instant>,
@@ -169,17 +169,16 @@ impl Loop {
         let (decided, told): (Vec<Decided>, Vec<MonitorId>) = match change {
             Change::Upserted(monitor) => (self.desk.reconfigure(&monitor, now).into_iter().collect(), vec![monitor.id]),
             Change::Deleted { id, .. } => (self.forget(id, now).into_iter().collect(), Vec::new()),
-            Change::Everything => {
-                self.doubted = Some(Instant::now());
-                (self.reconcile(), self.strangers.monitors())
-            }
+            Change::Everything => (self.reconcile(), self.strangers.monitors()),
         };
         self.announce(decided).await?;
         self.introduce(told).await
     }
 
-    /// Compares the cases with the directory: what was paused or changed meanwhile is taken up.
+    /// Compares the cases with the directory: what was paused or changed meanwhile is taken up; of what is absent, a newer list
+    /// is to say that it is gone.
     fn reconcile(&mut self) -> Vec<Decided> {
+        self.doubted = Some(Instant::now());
         let now = self.judge.clock.now_ms();
         let mut decided = Vec::new();
         for id in self.desk.monitors() {

@@ -155,19 +155,22 @@ fn masked_parts(text: &str) -> Result<String, ()> {
     Ok(url.into())
 }
 
-/// What of `name=value` may be a secret: the value, or all of what has none.
-fn valued(pair: &str) -> &str {
-    pair.split_once('=')
-        .filter(|(name, value)| !name.is_empty() && !value.trim_matches('=').is_empty())
-        .map_or(pair.trim_matches('='), |(_, value)| value)
+/// Name and value of `name=value`. What has no value may be a key itself, padded with `=` perhaps.
+fn named(pair: &str) -> Option<(&str, &str)> {
+    pair.split_once('=').filter(|(name, value)| !name.is_empty() && !value.trim_matches('=').is_empty())
 }
 
-/// `name=value` keeps its name. What has no value may be a key itself, padded with `=` perhaps.
+/// What of `name=value` may be a secret: the value, or all of what has none.
+fn valued(pair: &str) -> &str {
+    named(pair).map_or(pair.trim_matches('='), |(_, value)| value)
+}
+
+/// `name=value` keeps its name.
 fn masked_parameter(parameter: &str) -> String {
-    match parameter.split_once('=') {
-        _ if parameter.is_empty() => String::new(),
-        Some((name, value)) if !name.is_empty() && !value.trim_matches('=').is_empty() => format!("{name}={MASK}"),
-        _ => MASK.to_owned(),
+    match named(parameter) {
+        Some((name, _)) => format!("{name}={MASK}"),
+        None if parameter.is_empty() => String::new(),
+        None => MASK.to_owned(),
     }
 }
 

@@ -52,6 +52,27 @@ pub struct ClaimedDelivery {
     pub parent_ts: Option<String>,
 }
 
+/// A query over deliveries `due` with their `incidents`, of which it takes only those whose turn it is on their channel: nothing of their incident, nor
+/// of an earlier incident of the monitor, still waits there. `$from` ends within the conditions.
+macro_rules! in_turn {
+    ($from:literal, $rest:literal, $($argument:expr),+ $(,)?) => {
+        sqlx::query_scalar!(
+            $from
+                + r#" AND NOT EXISTS (
+                    SELECT 1 FROM deliveries before WHERE before.incident_id = due.incident_id AND before.channel_id = due.channel_id
+                      AND before.sequence < due.sequence AND before.state IN ('pending', 'sending'))
+                AND NOT EXISTS (
+                    SELECT 1 FROM deliveries before
+                    JOIN alerts alert_before ON alert_before.id = before.alert_id
+                    JOIN incidents earlier ON earlier.id = alert_before.incident_id
+                    WHERE before.state IN ('pending', 'sending') AND before.channel_id = due.channel_id
+                      AND earlier.monitor_id = incidents.monitor_id AND earlier.opened_at < incidents.opened_at) "#
+                + $rest,
+            $($argument),+
+        )
+    };
+}
+
 impl Store {
     /// Folds what is over before it was sent, then claims up to `limit` due deliveries for `lease`: of each monitor, one per
     /// channel at a time, in order, so that whatever several senders do, its last message is its latest. `busy` channels and those
@@ -72,7 +93,7 @@ impl Store {
             .fetch_one(&mut *tx)
             .await?;
         fold(&mut tx, now).await?;
-        let claimed = sqlx::query_scalar!(
+        let claimed = in_turn!(
             r#"UPDATE deliveries SET owner = $2, lease_until = $3, attempts = attempts + 1,
                    doubtful = doubtful OR state = 'sending', state = 'sending'
                WHERE id IN (
@@ -82,17 +103,8 @@ impl Store {
                    WHERE due.state IN ('pending', 'sending') AND due.held_partition IS NULL
                      AND ((due.state = 'pending' AND due.due_at <= $1) OR (due.state = 'sending' AND due.lease_until <= $1))
                      AND due.channel_id <> ALL($4)
-                     AND NOT EXISTS (SELECT 1 FROM channel_paces pace WHERE pace.channel_id = due.channel_id AND pace.until > clock_timestamp())
-                     AND NOT EXISTS (
-                         SELECT 1 FROM deliveries before WHERE before.incident_id = due.incident_id AND before.channel_id = due.channel_id
-                           AND before.sequence < due.sequence AND before.state IN ('pending', 'sending'))
-                     AND NOT EXISTS (
-                         SELECT 1 FROM deliveries before
-                         JOIN alerts alert_before ON alert_before.id = before.alert_id
-                         JOIN incidents earlier ON earlier.id = alert_before.incident_id
-                         WHERE before.state IN ('pending', 'sending') AND before.channel_id = due.channel_id
-                           AND earlier.monitor_id = incidents.monitor_id AND earlier.opened_at < incidents.opened_at)
-                   ORDER BY due.due_at, due.sequence LIMIT $5 FOR UPDATE OF due SKIP LOCKED)
+                     AND NOT EXISTS (SELECT 1 FROM channel_paces pace WHERE pace.channel_id = due.channel_id AND pace.until > clock_timestamp())"#,
+            r#"ORDER BY due.due_at, due.sequence LIMIT $5 FOR UPDATE OF due SKIP LOCKED)
                RETURNING id"#,
             from_millis(now),
             owner,
@@ -123,23 +135,14 @@ impl Store {
     /// written to. What is held or waits behind another one does not count: that one's end is what it waits for.
     pub async fn next_delivery_due(&self, busy: &[ChannelId]) -> Result<Option<Millis>, StoreError> {
         let busy: Vec<Uuid> = busy.iter().map(|channel| channel.0).collect();
-        let next = sqlx::query_scalar!(
-            // In turn as in the claim above.
+        let next = in_turn!(
             r#"SELECT min(GREATEST(CASE WHEN due.state = 'sending' THEN due.lease_until ELSE due.due_at END, pace.until))
                FROM deliveries due
                LEFT JOIN alerts ON alerts.id = due.alert_id
                LEFT JOIN incidents ON incidents.id = alerts.incident_id
                LEFT JOIN channel_paces pace ON pace.channel_id = due.channel_id
-               WHERE due.state IN ('pending', 'sending') AND due.held_partition IS NULL AND due.channel_id <> ALL($1)
-                 AND NOT EXISTS (
-                     SELECT 1 FROM deliveries before WHERE before.incident_id = due.incident_id AND before.channel_id = due.channel_id
-                       AND before.sequence < due.sequence AND before.state IN ('pending', 'sending'))
-                 AND NOT EXISTS (
-                     SELECT 1 FROM deliveries before
-                     JOIN alerts alert_before ON alert_before.id = before.alert_id
-                     JOIN incidents earlier ON earlier.id = alert_before.incident_id
-                     WHERE before.state IN ('pending', 'sending') AND before.channel_id = due.channel_id
-                       AND earlier.monitor_id = incidents.monitor_id AND earlier.opened_at < incidents.opened_at)"#,
+               WHERE due.state IN ('pending', 'sending') AND due.held_partition IS NULL AND due.channel_id <> ALL($1)"#,
+            "",
             &busy,
         )
         .fetch_one(self.pool())

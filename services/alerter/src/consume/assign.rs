@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use kafka::{Assignment, Revocation};
 use store::StoreError;
-use tokio::time::Instant;
 
 use super::{GROUP, Loop};
 
@@ -35,7 +34,6 @@ impl Loop {
         tracing::info!(?taken, states = states.len(), "partitions taken");
         self.desk.open(taken, states);
         let decided = self.reconcile();
-        self.doubted = Some(Instant::now());
         self.judge.directory.wake();
         assignment.start(offsets);
         self.announce(decided).await?;
