@@ -35,5 +35,5 @@ bench: ## The suite of figures, into docs/performance.md
 faults: ## The table of faults, MINUTES=20 SEED=…, into docs/reliability.md
 	@exec scripts/faults
 
-e2e: ## The browser test alone
+e2e: ## The browser test alone, before a mesh in one process
 	@exec scripts/test e2e

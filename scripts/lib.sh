@@ -23,6 +23,24 @@ die() {
 
 has() { command -v "$1" >/dev/null 2>&1; }
 
+# Kafka 4 needs Java 17; an older one counts as none.
+has_java() {
+    local major
+    major=$(java -version 2>&1 | sed -n 's/.* version "\([0-9]*\).*/\1/p' | head -n 1)
+    [ "${major:-0}" -ge 17 ]
+}
+
+port_free() { ! (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
+
+# free_ports START COUNT: the first of so many ports in a row that nobody listens on.
+free_ports() {
+    local port=$1 n=0
+    while [ $n -lt "$2" ]; do
+        if port_free $((port + n)); then n=$((n + 1)); else port=$((port + n + 1)) n=0; fi
+    done
+    echo "$port"
+}
+
 random_hex() { od -An -N"$1" -tx1 /dev/urandom | tr -d ' \n'; }
 
 # run_logged NAME COMMAND…: quiet when it works; when it fails, the end of its log.

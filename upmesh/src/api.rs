@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use bytes::Bytes;
 use clap::Args;
 use reqwest::{Method, StatusCode};
 use serde::Deserialize;
@@ -13,9 +14,9 @@ use service::{Error, Problem};
 /// Where the mesh is and who asks. In a checkout, what `make up` generated is found by itself.
 #[derive(Debug, Clone, Args)]
 pub struct Access {
-    /// The mesh's public URL.
-    #[arg(long, env = "UPMESH_URL", default_value = "http://127.0.0.1:8080")]
-    url: String,
+    /// The mesh's public URL; http://127.0.0.1:8080 if nothing says otherwise.
+    #[arg(long, env = "UPMESH_URL")]
+    url: Option<String>,
     /// A bearer token, instead of e-mail and password.
     #[arg(long, env = "UPMESH_TOKEN", hide_env_values = true)]
     token: Option<String>,
@@ -39,10 +40,21 @@ struct Session {
 }
 
 impl Access {
+    /// Does the work in a session, and ends it if it is of our own making: a command that runs every minute would leave thousands.
+    pub async fn session<T>(&self, work: impl AsyncFnOnce(&Api) -> Result<T, Error>) -> Result<T, Error> {
+        let api = self.connect().await?;
+        let done = work(&api).await;
+        // What is left behind ends by itself, later.
+        let _: Result<Value, Error> =
+            if self.token.is_none() { api.call(Method::POST, "/api/logout", None).await } else { Ok(Value::Null) };
+        done
+    }
+
     /// Logs in, unless a token was given.
-    pub async fn connect(&self) -> Result<Api, Error> {
+    async fn connect(&self) -> Result<Api, Error> {
         let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(20)).build()?;
-        let mut api = Api { http, url: self.url.trim_end_matches('/').to_owned(), token: self.token.clone().unwrap_or_default() };
+        let url = self.url.clone().or_else(|| generated("UPMESH_URL")).unwrap_or_else(|| "http://127.0.0.1:8080".to_owned());
+        let mut api = Api { http, url: url.trim_end_matches('/').to_owned(), token: self.token.clone().unwrap_or_default() };
         if api.token.is_empty() {
             let missing = |what: &str| {
                 Error::msg(format!("no {what}: set --token, or --email and --password (or UPMESH_TOKEN, ADMIN_EMAIL, ADMIN_PASSWORD)"))
@@ -79,6 +91,26 @@ impl Api {
         body: Option<&Value>,
         revision: Option<i64>,
     ) -> Result<T, Error> {
+        let (status, bytes) = self.exchange(method, path, body, revision).await?;
+        if !status.is_success() {
+            return Err(refusal(status, &bytes));
+        }
+        Ok(serde_json::from_slice(if bytes.is_empty() { b"null" } else { &bytes })?)
+    }
+
+    /// Sees to it that the resource is gone, whoever removed it.
+    pub async fn remove(&self, path: &str) -> Result<(), Error> {
+        let (status, bytes) = self.exchange(Method::DELETE, path, None, None).await?;
+        if status.is_success() || status == StatusCode::NOT_FOUND { Ok(()) } else { Err(refusal(status, &bytes)) }
+    }
+
+    async fn exchange(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+        revision: Option<i64>,
+    ) -> Result<(StatusCode, Bytes), Error> {
         let mut request = self.http.request(method, format!("{}{path}", self.url));
         if !self.token.is_empty() {
             request = request.bearer_auth(&self.token);
@@ -90,11 +122,7 @@ impl Api {
             request = request.header(reqwest::header::IF_MATCH, format!("\"{revision}\""));
         }
         let response = request.send().await.map_err(|error| Error::msg(format!("{} does not answer: {error}", self.url)))?;
-        let (status, bytes) = (response.status(), response.bytes().await?);
-        if !status.is_success() {
-            return Err(refusal(status, &bytes));
-        }
-        Ok(serde_json::from_slice(if bytes.is_empty() { b"null" } else { &bytes })?)
+        Ok((response.status(), response.bytes().await?))
     }
 }
 
@@ -112,12 +140,14 @@ fn refusal(status: StatusCode, body: &[u8]) -> Error {
     Error::msg(text)
 }
 
-/// A value of `.upmesh/secrets.env`, which `make up` writes, in this directory or one above.
+/// A value that `make up` has written into `.upmesh`, in this directory or one above.
 fn generated(name: &str) -> Option<String> {
     let mut directory: PathBuf = std::env::current_dir().ok()?;
     loop {
-        if let Ok(text) = std::fs::read_to_string(directory.join(".upmesh/secrets.env")) {
-            return text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('=').map(str::to_owned));
+        if let Ok(secrets) = std::fs::read_to_string(directory.join(".upmesh/secrets.env")) {
+            let running = std::fs::read_to_string(directory.join(".upmesh/run/mesh.env")).unwrap_or_default();
+            let mut lines = secrets.lines().chain(running.lines());
+            return lines.find_map(|line| line.strip_prefix(name)?.strip_prefix('=').map(str::to_owned));
         }
         if !directory.pop() {
             return None;

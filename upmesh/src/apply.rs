@@ -40,8 +40,11 @@ const MOST_FAILURES: usize = 10;
 /// Reads, plans, shows, makes it so. Nothing is sent before the whole file was found valid.
 pub async fn run(options: Options) -> Result<(), Error> {
     let wanted = file::read(&options.file)?;
-    let api = options.access.connect().await?;
-    let plan = plan::plan(wanted, existing(&api).await?, options.prune)?;
+    options.access.session(async |api| make_so(wanted, api, &options).await).await
+}
+
+async fn make_so(wanted: Vec<MonitorSpec>, api: &Api, options: &Options) -> Result<(), Error> {
+    let plan = plan::plan(wanted, existing(api).await?, options.prune)?;
     let colour = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     say(&show::plan(&plan, colour));
     if options.dry_run || plan.is_empty() {
@@ -51,7 +54,7 @@ pub async fn run(options: Options) -> Result<(), Error> {
     if deletions > 0 && !options.yes && !agreed(deletions)? {
         return Err(Error::msg("nothing was changed"));
     }
-    carry_out(&api, &plan).await
+    carry_out(api, &plan).await
 }
 
 /// What `GET /api/monitors` gives, as far as it matters here.

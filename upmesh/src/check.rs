@@ -39,7 +39,8 @@ pub async fn run(options: Options) -> Result<(), Error> {
     let text = if options.json {
         serde_json::to_string_pretty(&as_json(&spec, &attempt))? + "\n"
     } else {
-        render(&spec, &attempt, SystemClock.now_ms(), std::io::stdout().is_terminal())
+        let colour = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+        render(&spec, &attempt, SystemClock.now_ms(), colour)
     };
     #[expect(clippy::print_stdout, reason = "the command's answer to a person")]
     {
@@ -57,7 +58,10 @@ fn spec(options: &Options) -> Result<MonitorSpec, Error> {
     let target = options.target.as_str();
     let host_and_port = |text: &str| {
         let (host, port) = text.rsplit_once(':')?;
-        Some((host.trim_matches(['[', ']']).to_owned(), port.parse::<u16>().ok()?))
+        // Where the colons of a bare IPv6 address end, nobody can tell.
+        let clear = !host.contains(':') || host.starts_with('[');
+        clear.then_some(())?;
+        Some((host.to_owned(), port.parse::<u16>().ok()?))
     };
     let probe = if let Some(host) = target.strip_prefix("icmp://") {
         json!({ "kind": "icmp", "host": host })
@@ -165,6 +169,9 @@ mod tests {
         assert_eq!(read("db.example.com:5432"), ("tcp", "db.example.com:5432".into()));
         assert_eq!(read("tcp://10.0.0.1:22"), ("tcp", "10.0.0.1:22".into()));
         assert_eq!(read("icmp://example.com"), ("icmp", "example.com".into()));
+        assert_eq!(read("[::1]:22"), ("tcp", "[::1]:22".into()));
+        assert_eq!(read("tcp://[2001:db8::7]:22"), ("tcp", "[2001:db8::7]:22".into()));
+        assert!(spec(&options("tcp://::1:22")).unwrap_err().to_string().contains("tcp://host:port"));
         assert!(spec(&options("tcp://example.com")).is_err());
         assert!(spec(&options("ftp://example.com")).unwrap_err().to_string().contains("url"));
     }

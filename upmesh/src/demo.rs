@@ -1,7 +1,7 @@
 //! `upmesh demo`: a small shop to watch, served by the command itself, with a switch that takes it down.
 
 use std::io::IsTerminal;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -64,21 +64,26 @@ pub async fn run(options: Options) -> Result<(), Error> {
         .map_err(|error| Error::msg(format!("cannot listen on {}: {error}; choose another with --listen", options.listen)))?;
     let address = listener.local_addr()?;
     let server = tokio::spawn(axum::serve(listener, router(Arc::clone(&shop))).into_future());
-    let api = options.access.connect().await?;
+    let result = options.access.session(async |api| show(api, address, shop, options.keep).await).await;
+    server.abort();
+    result
+}
+
+async fn show(api: &Api, address: SocketAddr, shop: Shop, keep: bool) -> Result<(), Error> {
     let mut ids = Vec::new();
-    let result = add(&api, address, &mut ids).await;
+    let mut result = add(api, address, &mut ids).await;
     if result.is_ok() {
-        greet(&api, address);
+        greet(api, address);
         listen_to_keyboard(shop);
-        tokio::signal::ctrl_c().await?;
+        result = tokio::signal::ctrl_c().await.map_err(Error::from);
     }
-    if !options.keep {
+    if !keep {
+        // Whatever becomes of one, the others are removed, too.
         for id in &ids {
-            api.call::<Value>(Method::DELETE, &format!("/api/monitors/{id}"), None).await?;
+            result = result.and(api.remove(&format!("/api/monitors/{id}")).await);
         }
         say("sample monitors removed");
     }
-    server.abort();
     result
 }
 
@@ -114,12 +119,17 @@ fn samples(address: SocketAddr) -> Vec<Value> {
         http("Demo: moved page", "/moved", json!([])),
         json!({
             "name": "Demo: port",
-            "probe": { "kind": "tcp", "host": address.ip().to_string(), "port": address.port() },
+            "probe": { "kind": "tcp", "host": host(address.ip()), "port": address.port() },
             "interval_seconds": 10,
             "timeout_ms": 2000,
             "tags": { "demo": "yes" },
         }),
     ]
+}
+
+/// As in a URL: an IPv6 address in brackets.
+fn host(address: IpAddr) -> String {
+    if address.is_ipv6() { format!("[{address}]") } else { address.to_string() }
 }
 
 fn greet(api: &Api, address: SocketAddr) {

@@ -28,8 +28,7 @@ pub struct Options {
 
 /// Asks the mesh and prints. Succeeds whatever the monitors' state.
 pub async fn run(options: Options) -> Result<(), Error> {
-    let api = options.access.connect().await?;
-    let (monitors, last) = monitors(&api, &options).await?;
+    let (monitors, last) = options.access.session(async |api| monitors(api, &options).await).await?;
     let text = if options.json {
         serde_json::to_string_pretty(&monitors)? + "\n"
     } else {

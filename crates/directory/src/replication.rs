@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use model::Region;
+use model::{Monitor, Region};
 use tokio_util::sync::CancellationToken;
 
 use crate::client::{Client, FeedQuery};
@@ -123,7 +123,8 @@ impl Replication {
 
     async fn page(&self, since: i64) -> Result<crate::wire::MonitorPage, DirectoryError> {
         let asked = Instant::now();
-        let page = self.client.feed(&FeedQuery { since, region: self.region.as_ref(), limit: PAGE_LIMIT }).await?;
+        let mut page = self.client.feed(&FeedQuery { since, region: self.region.as_ref(), limit: PAGE_LIMIT }).await?;
+        page.monitors.iter_mut().for_each(Monitor::shrink_to_fit);
         if let Some(time) = page.now {
             self.directory.heard(Heard { time, asked, answered: Instant::now() });
         }

@@ -27,3 +27,16 @@ pub struct Monitor {
     /// Schedule history, sorted by `from`, kept for 400 days; the last one is in force.
     pub segments: Vec<ScheduleSegment>,
 }
+
+impl Monitor {
+    /// Gives back the room that lists have too much: decoding makes room for four, most hold one, and the services keep a
+    /// hundred thousand monitors in memory.
+    pub fn shrink_to_fit(&mut self) {
+        let MonitorSpec { regions, assertions, alert, .. } = &mut self.spec;
+        regions.shrink_to_fit();
+        assertions.shrink_to_fit();
+        alert.channels.shrink_to_fit();
+        self.segments.iter_mut().for_each(|segment| segment.regions.shrink_to_fit());
+        self.segments.shrink_to_fit();
+    }
+}

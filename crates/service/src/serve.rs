@@ -26,11 +26,9 @@ const BODY_LIMIT: usize = 1 << 20;
 /// `ConnectInfo<SocketAddr>`.
 pub async fn serve(ctx: Context, listener: TcpListener, router: Router) -> Result<(), Error> {
     let metrics = HttpMetrics::register(&ctx)?;
-    let app = router
-        .layer(from_fn_with_state(ctx.shutdown().clone(), say_the_last))
-        .layer(from_fn_with_state(metrics, observe))
-        .layer(CatchPanicLayer::custom(panicked))
-        .layer(DefaultBodyLimit::max(BODY_LIMIT));
+    let watch = Watch { metrics, shutdown: ctx.shutdown().clone() };
+    let app =
+        router.layer(from_fn_with_state(watch, observe)).layer(CatchPanicLayer::custom(panicked)).layer(DefaultBodyLimit::max(BODY_LIMIT));
     let room = Room::new(&ctx, "service", CONNECTIONS)?;
     tracing::info!(address = %listener.local_addr()?, "listens");
     connections::serve(listener, app, room, ctx.shutdown()).await
@@ -55,27 +53,29 @@ impl HttpMetrics {
     }
 }
 
-/// While draining, asks clients to take their next request elsewhere.
-async fn say_the_last(State(shutdown): State<CancellationToken>, request: Request, next: Next) -> Response {
-    let mut response = next.run(request).await;
-    if shutdown.is_cancelled() {
-        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-    }
-    response
+#[derive(Clone)]
+struct Watch {
+    metrics: HttpMetrics,
+    shutdown: CancellationToken,
 }
 
-/// A span and two metrics per request. The route is the pattern, never the path, so labels stay bounded.
-async fn observe(State(metrics): State<HttpMetrics>, request: Request, next: Next) -> Response {
-    let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str).to_owned();
+/// A span and two metrics per request; while draining, clients are asked to take their next one elsewhere. The route is the
+/// pattern, never the path, so labels stay bounded.
+async fn observe(State(Watch { metrics, shutdown }): State<Watch>, request: Request, next: Next) -> Response {
+    let matched = request.extensions().get::<MatchedPath>().cloned();
+    let route = matched.as_ref().map_or("none", MatchedPath::as_str);
     let method = method_label(request.method());
     let span = tracing::info_span!("request", method, route);
     if let Some(parent) = request.headers().get(trace::TRACEPARENT).and_then(|value| value.to_str().ok()) {
         trace::follow(&span, parent);
     }
     let begin = Instant::now();
-    let response = next.run(request).instrument(span).await;
-    metrics.seconds.with_label_values(&[method, route.as_str()]).observe(begin.elapsed().as_secs_f64());
-    metrics.requests.with_label_values(&[method, route.as_str(), response.status().as_str()]).inc();
+    let mut response = next.run(request).instrument(span).await;
+    metrics.seconds.with_label_values(&[method, route]).observe(begin.elapsed().as_secs_f64());
+    metrics.requests.with_label_values(&[method, route, response.status().as_str()]).inc();
+    if shutdown.is_cancelled() {
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
     response
 }
 

@@ -39,6 +39,7 @@ pub fn init(name: &'static str, env: &Env) -> Result<Telemetry, Error> {
         .with_tracer(provider.tracer("upmesh"))
         .with_location(false)
         .with_threads(false)
+        .with_tracked_inactivity(false)
         .with_filter(only_spans());
     let registry = tracing_subscriber::registry().with(spans);
     let output = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);

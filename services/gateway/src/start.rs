@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::middleware::{from_fn, from_fn_with_state};
+use axum::middleware::from_fn_with_state;
 use axum::routing::get;
 use cache::Cache;
 use directory::{Client, Directory, Replication};
@@ -17,7 +17,7 @@ use tokio::net::TcpListener;
 use utoipa::OpenApi as _;
 
 use crate::app::{App, Parts, origin_of};
-use crate::auth::{Limit, Sessions, refuse_cross_site};
+use crate::auth::{Limit, Sessions};
 use crate::input::oversized;
 use crate::live::{Catalog, Flights, follow_configuration, refresh_states};
 use crate::mesh::Log;
@@ -99,8 +99,6 @@ fn router(app: App) -> Router {
     api.route("/reference", get(web::reference))
         .method_not_allowed_fallback(wrong_method)
         .fallback(web::dashboard)
-        .layer(from_fn_with_state(app.clone(), refuse_cross_site))
-        .layer(from_fn(oversized::refuse))
         .layer(from_fn_with_state(app.clone(), web::guard))
         .layer(DefaultBodyLimit::max(oversized::BODY_LIMIT))
         .with_state(app)

@@ -202,7 +202,8 @@ impl Engine {
                     Some(change) => self.changes(change, &mut source),
                     None => break,
                 },
-                Some(done) = self.done.recv() => self.finished(&done),
+                // Thousands a second, and every turn takes them in anyway: only what waits for their place cannot wait for the next.
+                Some(done) = self.done.recv(), if self.admission.waiting() > 0 => self.finished(&done),
                 () = &mut timer => {}
             }
         }

@@ -1,9 +1,9 @@
 //! What the pinger tells about itself.
 
 use prometheus::{
-    Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, register_histogram_with_registry,
-    register_int_counter_vec_with_registry, register_int_counter_with_registry, register_int_gauge_vec_with_registry,
-    register_int_gauge_with_registry,
+    Gauge, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, register_gauge_with_registry,
+    register_histogram_with_registry, register_int_counter_vec_with_registry, register_int_counter_with_registry,
+    register_int_gauge_vec_with_registry, register_int_gauge_with_registry,
 };
 
 /// Cheap to clone: every metric is shared.
@@ -31,7 +31,7 @@ pub struct Metrics {
     pub spool_evicted: IntCounter,
     pub spool_corrupt: IntCounter,
     pub clock_steps: IntCounter,
-    pub clock_skew_ms: IntGauge,
+    pub clock_skew: Gauge,
     pub blind: IntGauge,
     pub canaries_distrusted: IntGauge,
     /// 1 for the region of this pinger: whoever watches learns that a region has none left.
@@ -73,7 +73,10 @@ impl Metrics {
             spool_evicted: counter("upmesh_pinger_spool_evicted_total", "Results given up from a full spool.")?,
             spool_corrupt: counter("upmesh_pinger_spool_corrupt_total", "Records of the spool that could not be read back.")?,
             clock_steps: counter("upmesh_pinger_clock_steps_total", "Steps of the wall clock that were followed.")?,
-            clock_skew_ms: gauge("upmesh_pinger_clock_skew_milliseconds", "How far this machine's clock is ahead of Redis'.")?,
+            clock_skew: register_gauge_with_registry!(
+                Opts::new("upmesh_pinger_clock_skew_seconds", "How far this machine's clock is ahead of Redis'."),
+                registry
+            )?,
             blind: gauge("upmesh_pinger_blind", "1 while this pinger sees nothing and its failures are unknown.")?,
             canaries_distrusted: gauge(
                 "upmesh_pinger_canaries_distrusted",

@@ -65,7 +65,8 @@ impl Reference {
         };
         let (redis, users) = (skew(state.redis), skew(state.users));
         if let Some(redis) = redis {
-            self.metrics.clock_skew_ms.set(redis);
+            #[expect(clippy::cast_precision_loss, reason = "a difference of clocks")]
+            self.metrics.clock_skew.set(redis as f64 / 1000.0);
         }
         let most = if state.off { RIGHT_MS } else { OFF_MS };
         let contradicts = |skew: Option<Millis>| skew.is_some_and(|skew| skew.abs() > most);

@@ -1,21 +1,19 @@
 //! No other site may act through a person's browser: Fetch metadata, with the Origin as fallback.
 
-use axum::extract::{Request, State};
-use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
+use axum::extract::Request;
 use http::{HeaderMap, Method, header};
 use service::Problem;
 
 use crate::app::App;
 use crate::auth::Token;
 
-/// Middleware of the API: refuses unsafe requests that another site made a browser send.
-pub(crate) async fn refuse_cross_site(State(app): State<App>, request: Request, next: Next) -> Response {
+/// The request, unless it is an unsafe one that another site made a browser send.
+pub(crate) fn refuse_cross_site(app: &App, request: Request) -> Result<Request, Problem> {
     let safe = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
     if safe || is_ours(request.headers(), app.public_origin()) {
-        return next.run(request).await;
+        return Ok(request);
     }
-    Problem::forbidden("the request comes from another site").with_type("cross-site").into_response()
+    Err(Problem::forbidden("the request comes from another site").with_type("cross-site"))
 }
 
 fn is_ours(headers: &HeaderMap, public_origin: &str) -> bool {

@@ -4,8 +4,6 @@
 use std::time::Duration;
 
 use axum::extract::Request;
-use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
 use futures::StreamExt;
 use http::{StatusCode, header};
 use service::Problem;
@@ -16,10 +14,11 @@ pub(crate) const BODY_LIMIT: usize = 512 * 1024;
 const MOST_READ: usize = 16 << 20;
 const LONGEST: Duration = Duration::from_secs(5);
 
-pub(crate) async fn refuse(request: Request, next: Next) -> Response {
+/// The request, unless its body says that it is too large.
+pub(crate) async fn refuse(request: Request) -> Result<Request, Problem> {
     let length = request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
     if length.is_none_or(|length| length <= BODY_LIMIT) {
-        return next.run(request).await;
+        return Ok(request);
     }
     let mut body = request.into_body().into_data_stream();
     let read_away = async {
@@ -32,5 +31,5 @@ pub(crate) async fn refuse(request: Request, next: Next) -> Response {
         }
     };
     let _ = tokio::time::timeout(LONGEST, read_away).await;
-    Problem::new(StatusCode::PAYLOAD_TOO_LARGE, format!("the body is larger than {} kB", BODY_LIMIT / 1024)).into_response()
+    Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, format!("the body is larger than {} kB", BODY_LIMIT / 1024)))
 }

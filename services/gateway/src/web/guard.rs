@@ -1,12 +1,15 @@
-//! Headers that keep a browser from doing what we never need.
+//! What every request passes: it is small enough and not another site's, and its answer has headers that keep a browser from
+//! doing what we never need. One middleware for all of it: each one more is cloned, with all below it, for every request.
 
 use axum::extract::{Request, State};
 use axum::middleware::Next;
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
 use http::header::{self, HeaderName};
 use http::{HeaderMap, HeaderValue};
 
 use crate::app::App;
+use crate::auth::refuse_cross_site;
+use crate::input::oversized;
 
 /// Our own scripts, styles, images and connections; nobody frames us.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; \
@@ -19,7 +22,11 @@ pub(crate) const REFERENCE_POLICY: &str = "default-src 'none'; script-src 'self'
 /// Middleware of every route. A route may set its own policy; the rest is not up to it.
 pub(crate) async fn guard(State(app): State<App>, request: Request, next: Next) -> Response {
     let api = request.uri().path().starts_with("/api");
-    let mut response = next.run(request).await;
+    let admitted = oversized::refuse(request).await.and_then(|request| refuse_cross_site(&app, request));
+    let mut response = match admitted {
+        Ok(request) => next.run(request).await,
+        Err(refusal) => refusal.into_response(),
+    };
     let headers = response.headers_mut();
     set_missing(headers, header::CONTENT_SECURITY_POLICY, POLICY);
     set(headers, header::X_CONTENT_TYPE_OPTIONS, "nosniff");

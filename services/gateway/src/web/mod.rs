@@ -1,9 +1,9 @@
-//! What a browser gets besides the API: the dashboard, the API reference, and headers that guard both.
+//! What a browser gets besides the API: the dashboard, the API reference; and what guards all three.
 
 mod assets;
-mod headers;
+mod guard;
 mod reference;
 
 pub(crate) use assets::dashboard;
-pub(crate) use headers::guard;
+pub(crate) use guard::guard;
 pub(crate) use reference::reference;

@@ -4,7 +4,7 @@ use axum::response::{Html, IntoResponse, Response};
 use http::{HeaderMap, HeaderValue, header};
 
 use super::assets::Assets;
-use super::headers::REFERENCE_POLICY;
+use super::guard::REFERENCE_POLICY;
 
 /// Scalar's bundle, copied there by the dashboard's build.
 const SCRIPT: &str = "reference/standalone.js";

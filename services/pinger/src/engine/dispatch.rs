@@ -110,8 +110,11 @@ impl Engine {
                 Err(late) => self.saturated(&late),
             }
         }
-        for late in self.admission.overdue(now) {
-            self.saturated(&late);
+        // Looks at every host with a check under way, and this is called at every turn.
+        if self.admission.waiting() > 0 {
+            for late in self.admission.overdue(now) {
+                self.saturated(&late);
+            }
         }
         self.tools.metrics.waiting.set(i64::try_from(self.admission.waiting()).unwrap_or(i64::MAX));
     }

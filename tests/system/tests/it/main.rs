@@ -5,6 +5,7 @@
 mod bad_input;
 mod broker_away;
 mod killed;
+mod one_process;
 mod replayed;
 mod story;
 mod traced;

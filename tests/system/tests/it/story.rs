@@ -2,9 +2,10 @@
 //! one replica of each service and by one of two, with the same ending.
 
 use std::collections::BTreeMap;
+use std::process::Command;
 use std::time::Duration;
 
-use system_tests::{Farm, Mesh, Plan, Slack, Slots, monitor, now};
+use system_tests::{Api, Farm, Mesh, Plan, Service, Slack, Slots, monitor, now};
 use testkit::eventually;
 
 /// A check every ten seconds, its confirmation, the way through Kafka, and a machine that does other things too.
@@ -84,6 +85,8 @@ async fn tell(replicas: usize) -> Ending {
         assert!(incidents.iter().all(|incident| incident["state"] == "resolved"), "{name}: {}", answer.body);
     }
 
+    metrics_are_clean(&mesh).await;
+
     let mut ending = Ending { messages: BTreeMap::new(), states: BTreeMap::new() };
     for (name, id) in &ids {
         let kinds = slack.about(name).iter().map(|post| kind(&post.body.to_string())).collect();
@@ -91,6 +94,19 @@ async fn tell(replicas: usize) -> Ending {
         ending.states.insert((*name).to_owned(), api.state(id).await);
     }
     ending
+}
+
+/// What each service counts is as Prometheus' own linter wants it.
+async fn metrics_are_clean(mesh: &Mesh) {
+    for service in Service::ALL {
+        let answer = Api::anonymous(mesh.admin(service, 0)).get("/metrics").await;
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        std::fs::write(file.path(), answer.body.as_str().expect("text")).expect("written");
+        let metrics = file.reopen().expect("the file again");
+        let output = Command::new("promtool").args(["check", "metrics"]).stdin(metrics).output().expect("promtool");
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success() && said.is_empty(), "{}: {said}", service.name());
+    }
 }
 
 /// Whether a message says that something began or that it ended.

@@ -43,13 +43,13 @@ impl Storm {
             let (until, mut skew) = (Instant::now() + LIFE.saturating_sub(STEP), 0.0_f64);
             while Instant::now() < until {
                 self.live(Duration::from_secs(1)).await;
-                let told = self.mesh.metric(Service::Pinger, 1, "upmesh_pinger_clock_skew_milliseconds").await.unwrap_or(0.0);
+                let told = self.mesh.metric(Service::Pinger, 1, "upmesh_pinger_clock_skew_seconds").await.unwrap_or(0.0);
                 if told.abs() > skew.abs() {
                     skew = told;
                 }
             }
             // It counts where the process itself saw another time than Redis.
-            if skew.abs() > 2000.0 {
+            if skew.abs() > 2.0 {
                 row.exposed(name);
             }
             self.mesh.kill9(Service::Pinger, 1);
