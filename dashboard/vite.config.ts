@@ -42,5 +42,7 @@ export default defineConfig({
     setupFiles: ['test/setup.ts'],
     include: ['src/**/*.test.{ts,tsx}', 'mock-api/**/*.test.ts', 'test/**/*.test.ts'],
     restoreMocks: true,
+    // A page is typed into letter by letter, and the machine may be busy with other things.
+    testTimeout: 20_000,
   },
 })

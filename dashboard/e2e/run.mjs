@@ -99,6 +99,23 @@ try {
     await page.keyboard.press('Escape')
   })
 
+  await step('names and reasons are legible at every width', async () => {
+    await page.goto(`${base}/`)
+    await page.locator('[data-row]').first().waitFor()
+    for (const width of [390, 820, 1024, 1280]) {
+      await page.setViewportSize({ width, height: 900 })
+      for (const row of await page.locator('[data-row]').all()) {
+        const box = await row.boundingBox()
+        assert.ok(box && box.width > 30, `${await row.innerText()} is ${box?.width} px wide at ${width} px`)
+      }
+      const beyond = await page.evaluate(
+        () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
+      )
+      assert.ok(beyond <= 0, `the page is ${beyond} px too wide at ${width} px`)
+    }
+    await page.setViewportSize({ width: 1280, height: 900 })
+  })
+
   await step('opens it by keyboard', async () => {
     await page.goto(`${base}/?search=${encodeURIComponent(name)}`)
     await page.getByRole('link', { name }).waitFor()

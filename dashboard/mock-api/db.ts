@@ -1,5 +1,6 @@
 import type {
   Alert,
+  Channel,
   Incident,
   MonitorSpec,
   MonitorView,
@@ -29,9 +30,16 @@ export interface MockOptions {
   now?: () => number
   /** Of the one person there is; admin where absent. */
   role?: Role
+  /** None at a fresh installation. */
+  channels?: Channel[]
 }
 
 const DAY = 86_400_000
+
+const CHANNELS: Channel[] = [
+  { name: 'Slack', kind: 'slack_webhook', default: true },
+  { name: 'Webhook', kind: 'webhook', default: true },
+]
 
 /** The backend's whole memory. One per server, one per test. */
 export class MockDb {
@@ -41,6 +49,7 @@ export class MockDb {
   readonly user = { id: uuid('user'), email: 'admin@example.com', name: 'Ada Admin' }
   readonly workspace = { id: uuid('workspace'), name: 'Northwind' }
   readonly role: Role
+  readonly channels: Channel[]
   readonly password = 'upmesh-demo'
   readonly acknowledged = new Map<string, number>()
   /** Dead letters that were driven again, and when. */
@@ -54,6 +63,7 @@ export class MockDb {
     this.now = options.now ?? Date.now
     this.ticked = this.now()
     this.role = options.role ?? 'admin'
+    this.channels = options.channels ?? (options.empty ? [] : CHANNELS)
     if (options.empty) return
     for (const monitor of seed(this.now(), options.monitors)) this.monitors.set(monitor.id, monitor)
   }
@@ -119,7 +129,8 @@ export class MockDb {
     if (!refused && open) open.to = this.now()
   }
 
-  view(monitor: StoredMonitor): MonitorView {
+  /** With so many points in the sparkline: 30 in a list. */
+  view(monitor: StoredMonitor, beats = 60): MonitorView {
     const now = this.now()
     const { id, revision, created_at, updated_at, spec } = monitor
     const latest = spec.regions.map((region) => {
@@ -129,13 +140,13 @@ export class MockDb {
       return { region, latest: result ? latestOf(monitor, result) : null, stale: !result }
     })
     const newest = latest.map((one) => one.latest).sort((a, b) => (b?.slot ?? 0) - (a?.slot ?? 0))[0]
-    const span = (60 / spec.regions.length) * spec.interval_seconds * 1000
+    const span = (beats / spec.regions.length) * spec.interval_seconds * 1000
     const sparkline = spec.regions
       .flatMap((region) =>
         [...slots(monitor, region, now - span, now)].map((slot) => resultAt(monitor, region, slot)),
       )
       .sort((a, b) => a.slot - b.slot)
-      .slice(-60)
+      .slice(-beats)
       .map(({ slot, latency_us, outcome }) => ({ slot, latency_us, outcome }))
     return {
       id,

@@ -63,7 +63,7 @@ function listMonitors(call: Call, db: MockDb): Reply {
   })
   const { items, next_cursor } = page(call, matching, 100)
   return ok({
-    monitors: items.map((one) => db.view(one)),
+    monitors: items.map((one) => db.view(one, 30)),
     next_cursor,
     counts: db.counts(),
     as_of: db.now(),
@@ -90,17 +90,19 @@ function listChecks(monitor: StoredMonitor, call: Call, db: MockDb): Reply {
   const region = call.url.searchParams.get('region')
   const regions = region ? [region] : monitor.spec.regions
   const limit = number(call, 'limit', 100)
-  const before = number(call, 'cursor', db.now() + 1)
+  const ended = monitor.spec.paused ? monitor.updated_at : db.now()
+  const before = Math.min(number(call, 'cursor', Number.POSITIVE_INFINITY), ended + 1)
   const interval = monitor.spec.interval_seconds * 1000
   const checks: Check[] = regions
     .flatMap((name) => {
       const newest = slotAt(monitor, name, before - 1)
       return Array.from({ length: limit }, (_, n) => newest - n * interval)
-        .filter((slot) => slot >= monitor.checked_from && !(monitor.spec.paused && slot > monitor.updated_at))
+        .filter((slot) => slot >= monitor.checked_from)
         .map((slot) => {
           const { phases: _, cause, detail, status, ...kept } = resultAt(monitor, name, slot)
-          const isLatest = slot === slotAt(monitor, name, db.now())
-          return { ...kept, region: name, ...(isLatest ? { cause, detail, status } : {}) } as Check
+          // Of what was up only the newest says more than history keeps.
+          const known = kept.outcome !== 'up' || slot === slotAt(monitor, name, db.now())
+          return { ...kept, region: name, ...(known ? { cause, detail, status } : {}) } as Check
         })
     })
     .sort((a, b) => b.slot - a.slot)
@@ -317,6 +319,7 @@ const ROUTES: [method: string, path: string, handler: Handler][] = [
       return ok(db.allIncidents().find((one) => one.id === id))
     },
   ],
+  ['GET', '/api/channels', (_, db) => ok({ channels: db.channels })],
   ['GET', '/api/system', system],
   ['GET', '/api/system/dead-letters', listLetters],
   ['POST', '/api/system/dead-letters/:topic/:partition/:offset/redrive', redrive],

@@ -69,7 +69,7 @@ pub struct TokenRequest {
     pub token: SecretString,
 }
 
-/// `GET /internal/channels`: where alerts go, secrets in the clear. For the alerter alone.
+/// `GET /internal/channels`: where alerts go, secrets in the clear. For the alerter; the gateway keeps names and kinds alone.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Channel {
     pub id: ChannelId,

@@ -1,7 +1,7 @@
 import { infiniteQueryOptions, queryOptions } from '@tanstack/react-query'
 
 import { now } from '#/lib/now.ts'
-import { RANGES, type Range, windowOf } from '#/lib/ranges.ts'
+import { RANGES, type Range, refreshMs, windowOf } from '#/lib/ranges.ts'
 import { api, unwrap } from './client.ts'
 import type { State } from './schema.d.ts'
 
@@ -25,6 +25,7 @@ export interface MonitorFilter {
 }
 
 const PAGE = 100
+const CHECKS = 50
 
 export const monitorsKey = ['monitors'] as const
 
@@ -86,8 +87,8 @@ export const uptimeQuery = (id: string, range: Range, region: string | undefined
         }),
       )
     },
-    staleTime: 30_000,
-    refetchInterval: 60_000,
+    staleTime: refreshMs(range) / 2,
+    refetchInterval: refreshMs(range),
   })
 
 export const timelineQuery = (id: string, range: Range, region: string | undefined, intervalMs: number) =>
@@ -101,13 +102,16 @@ export const timelineQuery = (id: string, range: Range, region: string | undefin
         }),
       ),
     staleTime: 15_000,
-    refetchInterval: range === '1h' ? 20_000 : 60_000,
+    refetchInterval: range === '1h' ? 20_000 : refreshMs(range),
     placeholderData: (previous) => previous,
   })
 
 export const checksKey = (id: string) => [...monitorKey(id), 'checks'] as const
 
-export const checksQuery = (id: string, region: string | undefined) =>
+const DAY_MS = 86_400_000
+
+/** The newest checks: of the last day, or as far back as a first page of rare ones reaches. */
+export const checksQuery = (id: string, region: string | undefined, intervalMs: number) =>
   infiniteQueryOptions({
     queryKey: [...checksKey(id), region ?? null],
     queryFn: ({ pageParam, signal }) =>
@@ -115,7 +119,12 @@ export const checksQuery = (id: string, region: string | undefined) =>
         api.GET('/api/monitors/{id}/checks', {
           params: {
             path: { id },
-            query: { limit: 50, ...defined({ region }), ...(pageParam ? { cursor: pageParam } : {}) },
+            query: {
+              limit: CHECKS,
+              from: now() - Math.min(Math.max(DAY_MS, CHECKS * intervalMs), 30 * DAY_MS),
+              ...defined({ region }),
+              ...(pageParam ? { cursor: pageParam } : {}),
+            },
           },
           signal,
         }),
@@ -147,6 +156,14 @@ export const incidentsQuery = (filter: IncidentFilter, limit = 30) =>
     staleTime: 15_000,
     refetchInterval: 60_000,
   })
+
+/** Where alerts go: names and kinds. */
+export const channelsQuery = queryOptions({
+  queryKey: ['channels'],
+  queryFn: ({ signal }) => unwrap(api.GET('/api/channels', { signal })),
+  select: (list) => list.channels,
+  staleTime: 60_000,
+})
 
 export const systemQuery = queryOptions({
   queryKey: ['system'],

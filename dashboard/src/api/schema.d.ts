@@ -4,6 +4,23 @@
  */
 
 export interface paths {
+    "/api/channels": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Where alerts go, by name and kind */
+        get: operations["listChannels"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/incidents": {
         parameters: {
             query?: never;
@@ -494,7 +511,26 @@ export interface components {
          * @enum {string}
          */
         Cause: "timeout" | "dns_not_found" | "connection_refused" | "connection_reset" | "unreachable" | "tls" | "certificate" | "protocol" | "redirect" | "status" | "assertion" | "latency" | "certificate_expiry" | "packet_loss" | "resolver" | "forbidden" | "resources" | "local_network" | "unsupported" | "internal" | "saturated" | "not_run" | "evicted";
-        /** @description One slot of one region. `cause` to `phases` are kept for each region's newest result only. */
+        /** @description A channel by name; its settings are nobody's to see. */
+        Channel: {
+            /** @description Told of monitors that name no channel. */
+            default: boolean;
+            /** @example slack_webhook */
+            kind: string;
+            /**
+             * @description Unique in the workspace; monitors name channels by it.
+             * @example slack
+             */
+            name: string;
+        };
+        /** @description The workspace's channels; where there is none, nobody is told of anything. */
+        ChannelList: {
+            channels: components["schemas"]["Channel"][];
+        };
+        /**
+         * @description One slot of one region. `cause` to `status` are known of each region's newest result, and of those that were not up and that
+         *     this gateway heard of: the last 50,000 since it started. `phases` are the newest result's only.
+         */
         Check: {
             cause?: components["schemas"]["Cause"] | null;
             detail?: string | null;
@@ -846,7 +882,7 @@ export interface components {
              * @description Grows with every change; send it as `If-Match` to change only what you saw.
              */
             revision: number;
-            /** @description At most 60 newest slots over all regions, oldest first. */
+            /** @description The newest slots over all regions, oldest first: at most 60, in a list 30. */
             sparkline: components["schemas"]["Beat"][];
             /**
              * @description For viewers the values of `probe.headers`, `probe.body`, `probe.send` and, in `probe.url`, user information, values of
@@ -1235,6 +1271,8 @@ export type Beat = components['schemas']['Beat'];
 export type BlindReason = components['schemas']['BlindReason'];
 export type Bucket = components['schemas']['Bucket'];
 export type Cause = components['schemas']['Cause'];
+export type Channel = components['schemas']['Channel'];
+export type ChannelList = components['schemas']['ChannelList'];
 export type Check = components['schemas']['Check'];
 export type CheckPage = components['schemas']['CheckPage'];
 export type ConfigEvent = components['schemas']['ConfigEvent'];
@@ -1294,6 +1332,44 @@ export type Workspace = components['schemas']['Workspace'];
 export type WorkspaceId = components['schemas']['WorkspaceId'];
 export type $defs = Record<string, never>;
 export interface operations {
+    listChannels: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Every channel of the workspace */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChannelList"];
+                };
+            };
+            /** @description No session, or it has ended */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part of the mesh that is needed does not answer; try again */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     listIncidents: {
         parameters: {
             query?: {

@@ -2,7 +2,9 @@ import { useInfiniteQuery } from '@tanstack/react-query'
 
 import { messageOf } from '#/api/errors.ts'
 import { checksQuery } from '#/api/queries.ts'
-import { fullTime, latency, timeOfDaySeconds } from '#/lib/format.ts'
+import type { Check, MonitorView } from '#/api/schema.d.ts'
+import { fullTime, latency, timeOrDayAndTime } from '#/lib/format.ts'
+import { now } from '#/lib/now.ts'
 import { causeLabel, OUTCOME_LABEL } from '#/lib/words.ts'
 import { Button } from '#/ui/Button.tsx'
 import { Panel } from './Panel.tsx'
@@ -11,10 +13,12 @@ import { MARK_INK, StateGlyph } from './StateGlyph.tsx'
 const CELL = 'px-2 py-2 first:pl-4 last:pr-4 sm:first:pl-6 sm:last:pr-6'
 
 /** The newest checks, one a row, headed live by those that come in. */
-export function ChecksPanel({ id, region, many }: { id: string; region: string | undefined; many: boolean }) {
+export function ChecksPanel({ monitor, region }: { monitor: MonitorView; region: string | undefined }) {
+  const interval = (monitor.spec.interval_seconds ?? 60) * 1000
   const { data, error, hasNextPage, fetchNextPage, isFetchingNextPage } = useInfiniteQuery(
-    checksQuery(id, region),
+    checksQuery(monitor.id, region, interval),
   )
+  const many = monitor.regions.length > 1
   const checks = data?.pages.flatMap((page) => page.checks)
   return (
     <Panel title="Recent checks">
@@ -48,18 +52,17 @@ export function ChecksPanel({ id, region, many }: { id: string; region: string |
                       className={`${CELL} figures whitespace-nowrap text-ink-soft`}
                       title={fullTime(check.slot)}
                     >
-                      {timeOfDaySeconds(check.slot)}
+                      {timeOrDayAndTime(check.slot, now())}
                     </td>
                     {many && <td className={`${CELL} whitespace-nowrap text-ink-soft`}>{check.region}</td>}
-                    <td className={`${CELL} w-full`}>
-                      <span className="flex items-center gap-2">
+                    {/* As wide as what is left, whatever it says: the latency stays in sight. */}
+                    <td className={`${CELL} w-full max-w-0`}>
+                      <span className="flex flex-wrap items-center gap-x-2 md:flex-nowrap">
                         <StateGlyph of={check.outcome} size={13} decorative />
                         <span className={check.outcome === 'up' ? 'text-ink-soft' : MARK_INK[check.outcome]}>
                           {OUTCOME_LABEL[check.outcome]}
                         </span>
-                        <span className="truncate text-xs text-ink-faint">
-                          {check.detail ?? causeLabel(check.cause)}
-                        </span>
+                        <Why check={check} />
                       </span>
                     </td>
                     <td className={`${CELL} figures text-right whitespace-nowrap`}>
@@ -84,5 +87,16 @@ export function ChecksPanel({ id, region, many }: { id: string; region: string |
         </p>
       )}
     </Panel>
+  )
+}
+
+/** The reason in full where there is room, on a line of its own where there is little. */
+function Why({ check }: { check: Check }) {
+  const why = check.detail ?? causeLabel(check.cause)
+  if (!why) return null
+  return (
+    <span title={why} className="min-w-0 basis-full truncate text-xs text-ink-faint md:basis-auto">
+      {why}
+    </span>
   )
 }

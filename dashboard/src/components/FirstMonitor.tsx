@@ -1,19 +1,22 @@
-import { useMutation, useQueryClient } from '@tanstack/react-query'
+import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
 import { type FormEvent, useState } from 'react'
 
 import { api, unwrap } from '#/api/client.ts'
 import { ApiError, messageOf } from '#/api/errors.ts'
-import { monitorsKey } from '#/api/queries.ts'
+import { channelsQuery, monitorsKey } from '#/api/queries.ts'
 import { Button } from '#/ui/Button.tsx'
 import { Field } from '#/ui/Field.tsx'
 import { Input } from '#/ui/Input.tsx'
+import { NobodyTold } from './NobodyTold.tsx'
 import { StateGlyph } from './StateGlyph.tsx'
 
 /** What a newcomer sees: one box to type into, and what will happen then. */
 export function FirstMonitor() {
   const queryClient = useQueryClient()
   const [url, setUrl] = useState('')
+  // Of the first monitor the default channels tell.
+  const told = useQuery(channelsQuery).data?.filter((channel) => channel.default)
   const add = useMutation({
     mutationFn: (target: string) =>
       unwrap(
@@ -37,8 +40,17 @@ export function FirstMonitor() {
     <section className="card mx-auto mt-8 max-w-2xl px-6 py-10 sm:px-12 sm:py-14">
       <h2 className="text-lg font-semibold tracking-tight">What shall be watched first?</h2>
       <p className="mt-1.5 text-ink-soft">
-        Type an address. It is checked within a second, then every minute, and you are told when it goes down.
+        Type an address. It is checked within a second, then every minute
+        {told?.length
+          ? `, and you are told through ${told.map((channel) => channel.name).join(' and ')} when it goes down`
+          : ''}
+        .
       </p>
+      {told?.length === 0 && (
+        <div className="mt-4">
+          <NobodyTold />
+        </div>
+      )}
       <form onSubmit={submit} className="mt-6 flex flex-wrap items-start gap-2 sm:flex-nowrap">
         <Field label="Address" quiet className="flex-1" error={add.isError ? reason(add.error) : undefined}>
           <Input

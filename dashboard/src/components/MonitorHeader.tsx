@@ -38,7 +38,9 @@ export function MonitorHeader({ monitor }: { monitor: MonitorView }) {
           <p className="mt-1.5 flex flex-wrap items-center gap-x-2 text-ink-faint">
             <span className="font-medium">{KIND_LABEL[monitor.kind] ?? monitor.kind}</span>
             <Target monitor={monitor} />
-            <span aria-hidden="true">·</span>
+            <span aria-hidden="true" className="hidden sm:inline">
+              ·
+            </span>
             <span>
               {every(monitor.spec.interval_seconds ?? 60)} from {plural(monitor.regions.length, 'region')}
             </span>

@@ -1,6 +1,7 @@
 import { useWindowVirtualizer } from '@tanstack/react-virtual'
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from 'react'
 
+import { LIST_BEATS } from '#/api/live/apply.ts'
 import type { MonitorView } from '#/api/schema.d.ts'
 import { cn } from '#/lib/cn.ts'
 import { useShortcuts } from '#/lib/shortcuts.ts'
@@ -73,7 +74,7 @@ export function MonitorList({ sections, onEnd }: Props) {
       <div aria-hidden="true" className={cn(COLUMNS, 'hidden! px-5 pb-2 text-xs text-ink-faint md:grid!')}>
         <span />
         <span>Monitor</span>
-        <span>Last 60 checks</span>
+        <span>Last {LIST_BEATS} checks</span>
         <span className="text-right">Latency</span>
         <span className="text-right">Uptime 24 h</span>
         <span className="text-right">Last check</span>

@@ -13,7 +13,7 @@ import { UptimeFigure } from './Uptime.tsx'
 
 /** The list's columns, shared by its header. */
 export const COLUMNS =
-  'grid grid-cols-[1.25rem_minmax(0,1fr)_auto] items-center gap-x-3.5 md:grid-cols-[1.25rem_minmax(0,1fr)_8.25rem_4.5rem_11.5rem_5.5rem] md:gap-x-5'
+  'grid grid-cols-[1.25rem_minmax(0,1fr)_auto] items-center gap-x-3.5 md:grid-cols-[1.25rem_minmax(0,1fr)_8.25rem_4.5rem_7rem_5.5rem] xl:grid-cols-[1.25rem_minmax(0,1fr)_8.25rem_4.5rem_11.5rem_5.5rem] xl:gap-x-5'
 
 /** One monitor of the list. Rendered again only when the monitor itself has changed. */
 export const MonitorRow = memo(function MonitorRow({
@@ -47,13 +47,14 @@ export const MonitorRow = memo(function MonitorRow({
           >
             {monitor.spec.name}
           </Link>
-          <Reason monitor={monitor} className="hidden sm:inline" />
+          {/* Beside the name only where there is room for both. */}
+          <Reason monitor={monitor} className="hidden xl:inline" />
         </div>
-        <Reason monitor={monitor} className="mt-0.5 block truncate sm:hidden" />
+        <Reason monitor={monitor} className="mt-0.5 block truncate xl:hidden" />
         <div
           className={cn(
             'mt-0.5 truncate text-xs text-ink-faint',
-            hasReason(status.state) && 'hidden sm:block',
+            hasReason(status.state) && 'hidden xl:block',
           )}
         >
           <span className="mr-1.5 font-medium tracking-wide">{KIND_LABEL[monitor.kind] ?? monitor.kind}</span>

@@ -7,18 +7,18 @@ import { duration, latency, percent } from '#/lib/format.ts'
 import { RANGES, type Range } from '#/lib/ranges.ts'
 import { account } from './Uptime.tsx'
 
-const WINDOWS: readonly Range[] = ['24h', '7d', '30d']
+const WINDOWS: readonly Range[] = ['24h', '7d', '30d', '90d', '1y']
 
-/** Uptime over three windows and the newest latency, as figures to be read at a glance. */
+/** Uptime over the day, the year and between, and the newest latency, as figures to be read at a glance. */
 export function UptimeCards({ monitor, region }: { monitor: MonitorView; region: string | undefined }) {
   const windows = useQueries({ queries: WINDOWS.map((range) => uptimeQuery(monitor.id, range, region)) })
   return (
-    <dl className="mt-4 grid grid-cols-2 gap-px overflow-hidden rounded-card border border-line bg-line lg:grid-cols-4">
+    <dl className="mt-4 grid grid-cols-2 gap-px overflow-hidden rounded-card border border-line bg-line sm:grid-cols-3 xl:grid-cols-6">
       {WINDOWS.map((range, i) => (
         <UptimeCard key={range} label={`Uptime, ${RANGES[range].label}`} uptime={windows[i]?.data} />
       ))}
       <div className="bg-surface px-4 py-4 sm:px-6">
-        <dt className="text-xs text-ink-faint">Latency, newest check</dt>
+        <dt className="text-xs text-ink-faint">Newest latency</dt>
         <dd className="figures mt-1 text-xl font-semibold tracking-tight">
           {latency(monitor.status.latency_us)}
         </dd>

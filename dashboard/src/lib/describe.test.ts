@@ -27,6 +27,9 @@ it('tells the policy', () => {
     'Opens after 2 failures in a row in most regions, closes after one success.',
   )
   expect(policyText({ ...policy, notify: false }, 1)).toContain('Nobody is told.')
+  expect(policyText({ ...policy, channels: ['slack', 'pager'] }, 1)).toContain(
+    'Told through slack and pager.',
+  )
 })
 
 it('tells what an interval means', () => {

@@ -44,7 +44,8 @@ export function policyText(policy: AlertPolicy, regions: number): string {
       : policy.regions_down
         ? ` in ${policy.regions_down} of ${regions} regions`
         : ' in most regions'
-  const tells = policy.notify === false ? ' Nobody is told.' : ''
+  const named = policy.channels?.length ? ` Told through ${policy.channels.join(' and ')}.` : ''
+  const tells = policy.notify === false ? ' Nobody is told.' : named
   return `Opens after ${times(open)} ${open === 1 ? 'failure' : 'failures in a row'}${where}, closes after ${times(close)} ${close === 1 ? 'success' : 'successes'}.${tells}`
 }
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 
-import { ago, duration, latency, percent, plural, roughly } from './format.ts'
+import { ago, duration, latency, percent, plural, roughly, span, timeOrDayAndTime } from './format.ts'
 
 const plain = (text: string) => text.replaceAll('\u00a0', ' ')
 
@@ -46,3 +46,17 @@ describe('ago', () => {
 
 it('knows one from many', () =>
   expect([plural(1, 'check'), plural(3, 'check')]).toEqual(['1 check', '3 checks']))
+
+describe('a time', () => {
+  const at = (day: number, hour: number) => new Date(2026, 10, day, hour, 3, 27).getTime()
+
+  it('has its day where that is not today', () => {
+    expect(timeOrDayAndTime(at(21, 14), at(21, 23))).toMatch(/^14:03:27$/)
+    expect(timeOrDayAndTime(at(20, 14), at(21, 0))).toMatch(/20.*, 14:03:27$/)
+  })
+
+  it('ends with a day where a day or more passed', () => {
+    expect(span(at(21, 14), at(21, 15))).toMatch(/^\D*21\D*, 14:03–15:03$/)
+    expect(span(at(21, 14), at(24, 14))).toMatch(/21\D*, 14:03–\D*24\D*, 14:03$/)
+  })
+})

@@ -86,12 +86,18 @@ const full = new Intl.DateTimeFormat(undefined, {
 
 /** `14:03` */
 export const timeOfDay = (at: number) => clock.format(at)
-/** `14:03:27` */
-export const timeOfDaySeconds = (at: number) => clockSeconds.format(at)
 /** `21 Nov` */
 export const dayOfYear = (at: number) => day.format(at)
 /** `21 Nov, 14:03` */
 export const dayAndTime = (at: number) => `${day.format(at)}, ${clock.format(at)}`
+/** `14:03:27` where that is today's, else `21 Nov, 14:03:27`. */
+export const timeOrDayAndTime = (at: number, now: number) =>
+  new Date(at).toDateString() === new Date(now).toDateString()
+    ? clockSeconds.format(at)
+    : `${day.format(at)}, ${clockSeconds.format(at)}`
+/** `21 Nov, 14:00–15:00`, and with both days where it is a day or more. */
+export const span = (from: number, to: number) =>
+  `${dayAndTime(from)}–${to - from < 86_400_000 ? clock.format(to) : dayAndTime(to)}`
 /** With weekday, year, seconds and zone: for titles and tables read by machines. */
 export const fullTime = (at: number) => full.format(at)
 

@@ -10,8 +10,16 @@ it.each(RANGE_NAMES)('%s covers its span in few enough buckets', (range) => {
     expect(to).toBeGreaterThanOrEqual(now)
     expect(now - from).toBeGreaterThanOrEqual(RANGES[range].ms - (to - from) / buckets)
     expect(buckets).toBeLessThanOrEqual(500)
+    // The server knows 400 days, and draws nothing beyond today.
+    expect(to - from).toBeLessThanOrEqual(400 * 86_400_000)
+    expect(to - now).toBeLessThanOrEqual(86_400_000)
     expect((to - from) / buckets).toBeGreaterThanOrEqual(seconds * 1000)
   }
+})
+
+it('cuts the long ranges into whole days, few enough for a phone', () => {
+  expect(windowOf('90d', 60_000, now)).toMatchObject({ to: Date.UTC(2026, 10, 22), buckets: 90 })
+  expect(windowOf('1y', 60_000, now)).toMatchObject({ to: Date.UTC(2026, 10, 22), buckets: 122 })
 })
 
 it('starts buckets on the clock', () => {

@@ -89,6 +89,14 @@ export const DELIVERY_LABEL: Record<DeliveryState, string> = {
 
 export const KIND_LABEL: Record<string, string> = { http: 'HTTP', tcp: 'TCP', icmp: 'ICMP' }
 
+const CHANNEL_KIND: Record<string, string> = {
+  slack_webhook: 'Slack, incoming webhook',
+  slack_bot: 'Slack, bot',
+  webhook: 'POST to an address',
+}
+
+export const channelKind = (kind: string): string => CHANNEL_KIND[kind] ?? kind.replaceAll('_', ' ')
+
 /** A cause this dashboard does not know yet still reads as words. */
 export function causeLabel(cause: string | null | undefined): string | undefined {
   if (!cause) return undefined

@@ -2,6 +2,7 @@ import { screen, within } from '@testing-library/react'
 import { expect, it } from 'vitest'
 
 import { open } from '#test/app.tsx'
+import { Backend } from '#test/backend.ts'
 
 it('shows how far each reader is, and a blind prober with what it means', async () => {
   open('/system')
@@ -10,6 +11,17 @@ it('shows how far each reader is, and a blind prober with what it means', async 
   const regions = screen.getByRole('region', { name: 'Regions' })
   expect(regions).toHaveTextContent('unknown, not down')
   expect(regions).toHaveTextContent('412 results wait for Kafka')
+})
+
+it('names the channels, or says that there is none', async () => {
+  const { unmount } = open('/system')
+  const panel = await screen.findByRole('region', { name: 'Channels' })
+  expect((await within(panel).findByText('Slack')).closest('li')).toHaveTextContent('incoming webhook')
+  unmount()
+
+  open('/system', new Backend({ channels: [] }))
+  const empty = await screen.findByRole('region', { name: 'Channels' })
+  expect(await within(empty).findByRole('note')).toHaveTextContent('SLACK_WEBHOOK_URL')
 })
 
 it('shows dead letters as they are and drives one again, once', async () => {

@@ -4,6 +4,7 @@ import type { ReactNode } from 'react'
 import { messageOf } from '#/api/errors.ts'
 import { systemQuery } from '#/api/queries.ts'
 import type { ConsumerLag, Dependency, System } from '#/api/schema.d.ts'
+import { ChannelsPanel } from '#/components/ChannelsPanel.tsx'
 import { DeadLettersPanel } from '#/components/DeadLettersPanel.tsx'
 import { Panel } from '#/components/Panel.tsx'
 import { RegionLine } from '#/components/RegionLine.tsx'
@@ -55,6 +56,7 @@ export function SystemPage() {
               </ul>
             )}
           </Panel>
+          <ChannelsPanel />
           <DeadLettersPanel counts={data.dead_letters} />
           <Panel title="Depends on">
             <ul className="divide-y divide-line">

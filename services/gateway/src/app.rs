@@ -9,7 +9,9 @@ use store::Store;
 use tokio_util::sync::CancellationToken;
 
 use crate::auth::{Limit, Sessions};
-use crate::live::{Catalog, Flights};
+use crate::channels::Channels;
+use crate::history::Older;
+use crate::live::{Catalog, Flights, Reasons};
 use crate::mesh::Log;
 use crate::settings::Settings;
 use crate::stream::Hub;
@@ -28,7 +30,10 @@ pub(crate) struct Parts {
     pub client: Client,
     pub directory: Directory,
     pub sessions: Sessions,
+    pub channels: Channels,
     pub catalog: Catalog,
+    pub reasons: Reasons,
+    pub older: Older,
     pub pages: Flights,
     pub singles: Flights,
     pub hub: Hub,
@@ -80,8 +85,22 @@ impl App {
         &self.0.sessions
     }
 
+    pub(crate) fn channels(&self) -> &Channels {
+        &self.0.channels
+    }
+
     pub(crate) fn catalog(&self) -> &Catalog {
         &self.0.catalog
+    }
+
+    /// Why checks of late were not up.
+    pub(crate) fn reasons(&self) -> &Reasons {
+        &self.0.reasons
+    }
+
+    /// Checks that Redis keeps no longer, for sparklines.
+    pub(crate) fn older(&self) -> &Older {
+        &self.0.older
     }
 
     /// Shared answers about pages of monitors.

@@ -18,8 +18,10 @@ use utoipa::OpenApi as _;
 
 use crate::app::{App, Parts, origin_of};
 use crate::auth::{Limit, Sessions};
+use crate::channels::Channels;
+use crate::history::Older;
 use crate::input::oversized;
-use crate::live::{Catalog, Flights, follow_configuration, refresh_states};
+use crate::live::{Catalog, Flights, Reasons, follow_configuration, refresh_states};
 use crate::mesh::Log;
 use crate::settings::Settings;
 use crate::stream::{Hub, follow_updates};
@@ -72,7 +74,10 @@ fn assemble(ctx: &Context, settings: &Settings) -> Result<(App, Replication), Er
         retention_days: settings.retention_days,
         log: settings.kafka.clone().map(|kafka| Log::new(kafka, &settings.topic_prefix)).transpose()?.map(Arc::new),
         hub: Hub::new(ctx.metrics(), first_event)?,
+        channels: Channels::default(),
         catalog: Catalog::default(),
+        reasons: Reasons::default(),
+        older: Older::default(),
         pages: Flights::pages(),
         singles: Flights::singles(),
         logins: Limit::logins(),

@@ -1,4 +1,4 @@
-//! Reading the recent blocks of a page of monitors at once, for when Redis is away.
+//! Reading blocks of a page of monitors at once: the recent ones for when Redis is away, and those that are too old for Redis.
 
 use model::history::{Block, BlockKey, hour_of};
 use model::{Millis, MonitorId};
@@ -18,6 +18,33 @@ impl Store {
             &ids,
             from_millis(hour_of(from)),
             from_millis(to),
+        )
+        .fetch_all(self.pool())
+        .await?;
+        rows.into_iter().map(|row| read(MonitorId(row.monitor_id), &row.region, row.hour, &row.block)).collect()
+    }
+
+    /// The newest blocks before `to` of each of these monitors: at most `limit` of each, and none older than stands beside it.
+    pub async fn newest_blocks_of(
+        &self,
+        wanted: &[(MonitorId, Millis)],
+        to: Millis,
+        limit: i64,
+    ) -> Result<Vec<(BlockKey, Block)>, StoreError> {
+        let ids: Vec<Uuid> = wanted.iter().map(|(monitor, _)| monitor.0).collect();
+        let since: Vec<_> = wanted.iter().map(|(_, since)| from_millis(hour_of(*since))).collect();
+        // One walk back per monitor, which ends at its limit; a join over all could read every day's partition whole.
+        let rows = sqlx::query!(
+            r#"SELECT found.monitor_id AS "monitor_id!", found.hour AS "hour!", found.region AS "region!", found.block AS "block!"
+               FROM unnest($1::uuid[], $2::timestamptz[]) AS wanted (id, since)
+               CROSS JOIN LATERAL (
+                   SELECT monitor_id, hour, region, block FROM history_blocks
+                   WHERE monitor_id = wanted.id AND hour >= wanted.since AND hour < $3
+                   ORDER BY hour DESC LIMIT $4) AS found"#,
+            &ids,
+            &since,
+            from_millis(to),
+            limit,
         )
         .fetch_all(self.pool())
         .await?;

@@ -1,8 +1,18 @@
+import { type InfiniteData, QueryClient } from '@tanstack/react-query'
 import { expect, it } from 'vitest'
 
-import type { MonitorView, ResultItem } from '#/api/schema.d.ts'
+import { checksKey, monitorsKey } from '#/api/queries.ts'
+import type { CheckPage, MonitorPage, MonitorView, ResultItem } from '#/api/schema.d.ts'
 import { MockDb } from '#mock/db.ts'
-import { addResults, addVerdicts, emptyBatch, patchMonitor } from './apply.ts'
+import {
+  addResults,
+  addVerdicts,
+  applyBatch,
+  CHECKS_KEPT,
+  emptyBatch,
+  LIST_BEATS,
+  patchMonitor,
+} from './apply.ts'
 
 const db = new MockDb()
 const [stored] = db.list()
@@ -64,4 +74,54 @@ it('lets the verdict, never a result, decide the state', () => {
     { monitor: view.id, state: 'down', since: 5, slot: 5, incident: null, cause: 'timeout' },
   ])
   expect(patchMonitor(view, batch).status).toMatchObject({ state: 'down', since: 5, cause: 'timeout' })
+})
+
+/** A cache that holds one page of checks in every region, and another after it. */
+function withChecks(...slots: number[]) {
+  const client = new QueryClient()
+  const queryKey = [...checksKey(view.id), null]
+  const checks = slots.map((slot) => ({ slot, region, outcome: 'up' as const, latency_us: 1 }))
+  client.setQueryData<InfiniteData<CheckPage>>(queryKey, {
+    pages: [{ checks, next_cursor: 'older', stale: false }],
+    pageParams: [''],
+  })
+  const shown = () =>
+    client.getQueryData<InfiniteData<CheckPage>>(queryKey)?.pages[0]?.checks.map((check) => check.slot)
+  const receive = (...items: ResultItem[]) => {
+    const batch = emptyBatch()
+    addResults(batch, items)
+    applyBatch(client, batch)
+  }
+  return { shown, receive }
+}
+
+it('heads the checks with what is new, each slot once, in order', () => {
+  const { shown, receive } = withChecks(500, 400)
+  receive(result(700), result(600), result(700), result(500))
+  expect(shown()).toEqual([700, 600, 500, 400])
+  // Too old for this page: it stands on the next one.
+  receive(result(300))
+  expect(shown()).toEqual([700, 600, 500, 400])
+})
+
+it('lets no page grow for as long as it is open', () => {
+  const { shown, receive } = withChecks(500, 400)
+  for (let n = 1; n <= CHECKS_KEPT - 2; n++) receive(result(500 + n))
+  expect(shown()).toHaveLength(CHECKS_KEPT)
+  // Nobody looks at it: it is read when somebody does, rather than shown with a gap before the next page.
+  receive(result(500 + CHECKS_KEPT))
+  expect(shown()).toBeUndefined()
+})
+
+it('keeps as many points in a list as its heading says', () => {
+  const client = new QueryClient()
+  const queryKey = [...monitorsKey, 'troubled', 'down']
+  const listed = db.view(stored, LIST_BEATS)
+  client.setQueryData(queryKey, { monitors: [listed] } as MonitorPage)
+  const batch = emptyBatch()
+  addResults(batch, [result(last + 60_000), result(last + 120_000)])
+  applyBatch(client, batch)
+  const beats = client.getQueryData<MonitorPage>(queryKey)?.monitors[0]?.sparkline
+  expect(beats).toHaveLength(LIST_BEATS)
+  expect(beats?.at(-1)?.slot).toBe(last + 120_000)
 })

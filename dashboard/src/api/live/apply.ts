@@ -11,8 +11,11 @@ import type {
   VerdictItem,
 } from '#/api/schema.d.ts'
 
-/** As many points as the server sends in a sparkline. */
-const SPARKLINE = 60
+/** As many points as the server sends in a sparkline: of each monitor of a list, and of a single one. */
+export const LIST_BEATS = 30
+const VIEW_BEATS = 60
+/** What is kept of the newest checks: an open page must not grow for as long as it is open. */
+export const CHECKS_KEPT = 200
 
 /** What arrived since the last flush, by monitor. */
 export interface Batch {
@@ -35,18 +38,18 @@ export function addVerdicts(batch: Batch, items: readonly VerdictItem[]) {
 }
 
 /** One monitor with what has happened to it since; the same object where nothing has. */
-export function patchMonitor(view: MonitorView, batch: Batch): MonitorView {
+export function patchMonitor(view: MonitorView, batch: Batch, beats = VIEW_BEATS): MonitorView {
   const results = batch.results.get(view.id)
   const verdict = batch.verdicts.get(view.id)
   if (!results && !verdict) return view
   let next = view
-  for (const result of results ?? []) next = withResult(next, result)
+  for (const result of results ?? []) next = withResult(next, result, beats)
   if (verdict) next = withVerdict(next, verdict)
   return next
 }
 
 /** By slot, never by arrival: a late result fills the sparkline but does not become the latest. */
-function withResult(view: MonitorView, item: ResultItem): MonitorView {
+function withResult(view: MonitorView, item: ResultItem, beats: number): MonitorView {
   const { monitor: _, region, ...latest } = item
   let known = false
   const regions = view.regions.map((one) => {
@@ -59,22 +62,22 @@ function withResult(view: MonitorView, item: ResultItem): MonitorView {
   return {
     ...view,
     regions,
-    sparkline: withBeat(view.sparkline, {
-      slot: item.slot,
-      outcome: item.outcome,
-      latency_us: item.latency_us ?? null,
-    }),
+    sparkline: withBeat(
+      view.sparkline,
+      { slot: item.slot, outcome: item.outcome, latency_us: item.latency_us ?? null },
+      beats,
+    ),
     status: newest
       ? { ...view.status, last_check: item.slot, latency_us: item.latency_us ?? null }
       : view.status,
   }
 }
 
-function withBeat(beats: readonly Beat[], beat: Beat): Beat[] {
+function withBeat(beats: readonly Beat[], beat: Beat, most: number): Beat[] {
   const last = beats.at(-1)
-  if (!last || last.slot <= beat.slot) return [...beats, beat].slice(-SPARKLINE)
+  if (!last || last.slot <= beat.slot) return [...beats, beat].slice(-most)
   const at = beats.findLastIndex((one) => one.slot <= beat.slot) + 1
-  return beats.toSpliced(at, 0, beat).slice(-SPARKLINE)
+  return beats.toSpliced(at, 0, beat).slice(-most)
 }
 
 function withVerdict(view: MonitorView, verdict: VerdictItem): MonitorView {
@@ -95,7 +98,7 @@ type ListData = InfiniteData<MonitorPage> | MonitorPage
 function patchPage(page: MonitorPage, batch: Batch): MonitorPage {
   let changed = false
   const monitors = page.monitors.map((view) => {
-    const next = patchMonitor(view, batch)
+    const next = patchMonitor(view, batch, LIST_BEATS)
     if (next !== view) changed = true
     return next
   })
@@ -119,29 +122,46 @@ export function applyBatch(client: QueryClient, batch: Batch) {
 /** New results head the table of checks that shows their region, each slot once. */
 function prependChecks(client: QueryClient, id: string, items: readonly ResultItem[]) {
   for (const query of client.getQueryCache().findAll({ queryKey: checksKey(id) })) {
-    const region = query.queryKey.at(-1)
-    client.setQueryData<InfiniteData<CheckPage>>(query.queryKey, (data) => {
+    const { queryKey } = query
+    const region = queryKey.at(-1)
+    const here = items.filter((item) => region === null || item.region === region)
+    let cut = false
+    client.setQueryData<InfiniteData<CheckPage>>(queryKey, (data) => {
       const [first, ...rest] = data?.pages ?? []
       if (!data || !first) return data
-      const known = new Set(first.checks.map((check) => `${check.region} ${check.slot}`))
-      const fresh: Check[] = items
-        .filter(
-          (item) => (region === null || item.region === region) && !known.has(`${item.region} ${item.slot}`),
-        )
-        .map(({ slot, region, outcome, latency_us, cause, detail, status }) => ({
-          slot,
-          region,
-          outcome,
-          latency_us: latency_us ?? null,
-          cause: cause ?? null,
-          detail: detail ?? null,
-          status: status ?? null,
-        }))
-      if (fresh.length === 0) return data
-      const checks = [...fresh, ...first.checks].sort((a, b) => b.slot - a.slot)
-      return { ...data, pages: [{ ...first, checks }, ...rest] }
+      const checks = withChecks(first, here)
+      if (!checks) return data
+      cut = checks.length > CHECKS_KEPT
+      return { ...data, pages: [{ ...first, checks: checks.slice(0, CHECKS_KEPT) }, ...rest] }
+    })
+    if (!cut) continue
+    // What was cut off is missing before the next page: read again, the first page ends where the next begins.
+    if (query.isActive()) void client.invalidateQueries({ queryKey, exact: true }, { cancelRefetch: false })
+    else client.removeQueries({ queryKey, exact: true })
+  }
+}
+
+/** The page's checks with those that are new to it, newest first; nothing where none is. */
+function withChecks({ checks, next_cursor }: CheckPage, items: readonly ResultItem[]): Check[] | undefined {
+  const known = new Set(checks.map((check) => `${check.region} ${check.slot}`))
+  // What is older than the page belongs on the next one.
+  const end = next_cursor ? (checks.at(-1)?.slot ?? 0) : 0
+  const fresh: Check[] = []
+  for (const { slot, region, outcome, latency_us, cause, detail, status } of items) {
+    const key = `${region} ${slot}`
+    if (slot <= end || known.has(key)) continue
+    known.add(key)
+    fresh.push({
+      slot,
+      region,
+      outcome,
+      latency_us: latency_us ?? null,
+      cause: cause ?? null,
+      detail: detail ?? null,
+      status: status ?? null,
     })
   }
+  return fresh.length ? [...fresh, ...checks].sort((a, b) => b.slot - a.slot) : undefined
 }
 
 /** What a new verdict touches beyond the monitor itself. */

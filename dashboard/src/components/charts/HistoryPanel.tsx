@@ -5,7 +5,7 @@ import { messageOf } from '#/api/errors.ts'
 import { timelineQuery } from '#/api/queries.ts'
 import type { Bucket, MonitorView } from '#/api/schema.d.ts'
 import { cn } from '#/lib/cn.ts'
-import { dayAndTime, latency, timeOfDay } from '#/lib/format.ts'
+import { dayAndTime, latency, span } from '#/lib/format.ts'
 import { RANGE_NAMES, RANGES, type Range } from '#/lib/ranges.ts'
 import { useWidth } from '#/lib/size.ts'
 import { OUTCOME_LABEL, OUTCOMES } from '#/lib/words.ts'
@@ -153,9 +153,7 @@ function Readout({ bucket, stale }: { bucket: Bucket | undefined; stale: boolean
     <p className="figures mt-3 flex h-5 items-center gap-x-4 overflow-hidden text-xs whitespace-nowrap text-ink-faint">
       {bucket ? (
         <>
-          <span className="text-ink">
-            {dayAndTime(bucket.from)}–{timeOfDay(bucket.to)}
-          </span>
+          <span className="text-ink">{span(bucket.from, bucket.to)}</span>
           {bucket.p50_us != null && (
             <span>
               median <b className="font-medium text-ink">{latency(bucket.p50_us)}</b>

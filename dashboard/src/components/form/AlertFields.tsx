@@ -2,6 +2,7 @@ import type { AlertPolicy } from '#/api/schema.d.ts'
 import { policyText } from '#/lib/describe.ts'
 import { Field } from '#/ui/Field.tsx'
 import { Checkbox, NumberInput, Select } from '#/ui/Input.tsx'
+import { ChannelFields } from './ChannelFields.tsx'
 import type { PartProps } from './ProbeFields.tsx'
 
 /** When an incident opens and closes, and whether anyone is told. */
@@ -49,10 +50,13 @@ export function AlertFields({ draft, change, errors }: PartProps) {
       )}
       <Checkbox
         label="Tell people"
-        hint="Through the workspace's default channels. Off records incidents quietly."
+        hint="Off records incidents quietly."
         checked={alert.notify !== false}
         onChange={(event) => set({ notify: event.target.checked })}
       />
+      {alert.notify !== false && (
+        <ChannelFields chosen={alert.channels ?? []} onChange={(channels) => set({ channels })} />
+      )}
       {errors('alert.channels') && <p className="text-xs text-down-ink">{errors('alert.channels')}</p>}
       <p className="text-xs text-ink-faint">{policyText(alert, regions.length)}</p>
     </>

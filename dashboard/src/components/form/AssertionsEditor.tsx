@@ -212,7 +212,7 @@ function SeveritySelect({
   onChange: (value: Severity) => void
 }) {
   return (
-    <Field label="Otherwise the check is" quiet>
+    <Field label="Otherwise the check is" quiet hint="Degraded is shown but tells nobody; down tells.">
       <Select value={value} onChange={(event) => onChange(event.target.value as Severity)}>
         <option value="degraded">else degraded</option>
         <option value="down">else down</option>

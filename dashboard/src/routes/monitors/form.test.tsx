@@ -58,6 +58,34 @@ it('changes only what was changed', async () => {
   expect(portal?.spec).toEqual({ ...before, name: 'Checkout' })
 })
 
+it('offers the channels, and sends those that are chosen', async () => {
+  const backend = new Backend()
+  const portal = backend.db.list().find((one) => one.spec.name === 'Website')
+  if (!portal) throw new Error('a monitor')
+  portal.spec.alert.channels = ['Old pager']
+  const { user } = open(`/monitors/${portal.id}/edit`, backend)
+  expect(await screen.findByText('None chosen: told through Slack and Webhook.')).toBeInTheDocument()
+  // A channel that is gone stays until somebody takes it off.
+  await user.click(screen.getByRole('checkbox', { name: /Old pager/ }))
+  await user.click(screen.getByRole('checkbox', { name: /^Slack/ }))
+  expect(screen.queryByText(/None chosen/)).not.toBeInTheDocument()
+  await user.click(screen.getByRole('button', { name: 'Save' }))
+  await waitFor(() => expect(portal.spec.alert.channels).toEqual(['Slack']))
+})
+
+it('says where nobody is told, and that degraded tells nobody', async () => {
+  const { user } = open('/monitors/new', new Backend({ channels: [] }))
+  expect(await screen.findByRole('note')).toHaveTextContent('Nobody is told yet')
+  await user.click(screen.getByRole('button', { name: 'Add an assertion' }))
+  await user.click(await screen.findByRole('menuitem', { name: 'Latency' }))
+  expect(screen.getByLabelText('Otherwise the check is')).toHaveAccessibleDescription(
+    'Degraded is shown but tells nobody; down tells.',
+  )
+  // Who wants nobody to be told misses no channel.
+  await user.click(screen.getByRole('checkbox', { name: /Tell people/ }))
+  expect(screen.queryByRole('note')).not.toBeInTheDocument()
+})
+
 it('shows a viewer masks for secrets, and nothing to save them with', async () => {
   const backend = new Backend({ role: 'viewer' })
   const portal = backend.db.list().find((one) => one.spec.name === 'Checkout API')

@@ -73,6 +73,18 @@ it('draws only what is in sight of two thousand monitors', async () => {
   expect(screen.getAllByRole('listitem').length).toBeLessThan(60)
 })
 
+it('says to a newcomer who is told, and how somebody is where nobody is', async () => {
+  const channels = [{ name: 'Slack', kind: 'slack_webhook', default: true }]
+  const told = open('/', new Backend({ empty: true, channels }))
+  expect(await screen.findByText(/you are told through Slack when it goes down\.$/)).toBeInTheDocument()
+  expect(screen.queryByRole('note')).not.toBeInTheDocument()
+  told.unmount()
+
+  open('/', new Backend({ empty: true, channels: [] }))
+  expect(await screen.findByRole('note')).toHaveTextContent('Nobody is told yet: set SLACK_WEBHOOK_URL')
+  expect(screen.queryByText(/you are told/)).not.toBeInTheDocument()
+})
+
 it('teaches a newcomer, and adds what is typed', async () => {
   const { user } = open('/', new Backend({ empty: true }))
   await user.type(await screen.findByLabelText('Address'), 'shop.example/health{Enter}')

@@ -30,7 +30,8 @@ it('tells bucket by bucket to the keyboard', async () => {
   const { user } = at('Website')
   const timeline = await screen.findByRole('slider', { name: /Timeline/ })
   timeline.focus()
-  await user.keyboard('{ArrowLeft}')
+  // The newest bucket may be seconds old, and empty.
+  await user.keyboard('{ArrowLeft}{ArrowLeft}')
   expect(timeline.getAttribute('aria-valuetext')).toMatch(/:\d\d: \d+ up, median/)
 })
 
@@ -56,6 +57,50 @@ it('heads the checks with those that come in', async () => {
   backend.db.tick()
   await waitFor(() => expect(within(panel).getAllByRole('row').length).toBeGreaterThan(rows))
   expect(backend.calls.filter((call) => call.includes('/checks')).length).toBe(reads)
+})
+
+it('stays small however long it is open, and reads anew what it let go of', async () => {
+  const { backend, monitor } = at('Postgres primary')
+  const panel = await screen.findByRole('region', { name: 'Recent checks' })
+  await waitFor(() => expect(within(panel).getAllByRole('row').length).toBeGreaterThan(10))
+  await waitFor(() => expect(backend.db.subscribers).toBe(1))
+  const reads = () => backend.calls.filter((call) => call.includes('/checks')).length
+  const before = reads()
+  monitor.spec.interval_seconds = 0.001
+  await new Promise((resolve) => setTimeout(resolve, 300))
+  backend.db.tick()
+  monitor.spec.interval_seconds = 10
+  await waitFor(() => expect(reads()).toBe(before + 1))
+  await waitFor(() => expect(within(panel).getAllByRole('row').length).toBeLessThanOrEqual(201))
+})
+
+it('says why older checks failed', async () => {
+  at('Checkout API')
+  const panel = await screen.findByRole('region', { name: 'Recent checks' })
+  const reasons = () => within(panel).getAllByText('status 503, expected 200').length
+  // Three regions failed twice a minute for four minutes: not the newest of each alone.
+  await waitFor(() => expect(reasons()).toBeGreaterThan(6))
+})
+
+it('shows the day of a check that is not of today', async () => {
+  at('Legacy ERP')
+  const panel = await screen.findByRole('region', { name: 'Recent checks' })
+  const [, first] = await waitFor(() => {
+    const rows = within(panel).getAllByRole('row')
+    expect(rows.length).toBeGreaterThan(10)
+    return rows
+  })
+  const day = new Intl.DateTimeFormat(undefined, { day: 'numeric', month: 'short' })
+  // It was paused five days ago.
+  expect(first).toHaveTextContent(day.format(Date.now() - 5 * 86_400_000 - 300_000))
+})
+
+it('offers a year, and shows its uptime', async () => {
+  const { user, backend } = at('Legacy ERP')
+  expect(await screen.findByText('Uptime, 1 year')).toBeInTheDocument()
+  await user.click(await screen.findByRole('radio', { name: '1 y' }))
+  await waitFor(() => expect(backend.calls.some((call) => /timeline\?.*buckets=122/.test(call))).toBe(true))
+  expect(await screen.findByRole('slider', { name: /last 1 year/ })).toBeInTheDocument()
 })
 
 it('pauses, resumes and deletes', async () => {

@@ -46,12 +46,12 @@ export function MonitorPage() {
           }
         />
       </div>
-      <div className="mt-4 grid items-start gap-4 lg:grid-cols-[minmax(0,1fr)_20rem]">
+      <div className="mt-4 grid items-start gap-4 xl:grid-cols-[minmax(0,1fr)_20rem]">
         <div className="grid min-w-0 gap-4">
           <RegionsPanel monitor={monitor} />
-          <ChecksPanel id={id} region={region} many={monitor.regions.length > 1} />
+          <ChecksPanel monitor={monitor} region={region} />
         </div>
-        <div className="grid min-w-0 gap-4">
+        <div className="grid min-w-0 items-start gap-4 sm:grid-cols-2 xl:grid-cols-1">
           <MonitorIncidents id={id} />
           <SettingsPanel monitor={monitor} />
         </div>

@@ -4,7 +4,10 @@ use model::{Cause, Outcome, Phases, Region, Slot};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// One slot of one region. `cause` to `phases` are kept for each region's newest result only.
+use super::LatestResult;
+
+/// One slot of one region. `cause` to `status` are known of each region's newest result, and of those that were not up and that
+/// this gateway heard of: the last 50,000 since it started. `phases` are the newest result's only.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Check {
     /// The scheduled instant, Unix ms.
@@ -23,6 +26,18 @@ pub struct Check {
     pub status: Option<u16>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub phases: Option<Phases>,
+}
+
+impl Check {
+    /// Adds what only its result knows; a result of another outcome is not the one that history kept.
+    pub(crate) fn explain(&mut self, result: &LatestResult) {
+        if self.outcome == result.outcome {
+            self.cause = result.cause;
+            self.detail.clone_from(&result.detail);
+            self.status = result.status;
+            self.phases = result.phases;
+        }
+    }
 }
 
 /// A page of checks.

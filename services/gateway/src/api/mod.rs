@@ -1,6 +1,7 @@
 //! The shapes of the public API. They live apart from the domain, so that neither leaks into the other.
 //! Times are Unix milliseconds, latencies microseconds, as the names say.
 
+mod channel;
 mod check;
 mod dead_letter;
 mod incident;
@@ -13,6 +14,7 @@ mod system;
 mod timeline;
 mod uptime;
 
+pub use channel::{Channel, ChannelList};
 pub use check::{Check, CheckPage};
 pub use dead_letter::{ConsumerLag, DeadLetter, DeadLetterCount, DeadLetterPage};
 pub use incident::{Alert, AlertKind, Delivery, DeliveryState, Incident, IncidentPage, IncidentState};

@@ -27,7 +27,7 @@ pub struct MonitorView {
     pub status: Status,
     /// This clock hour and the 23 before it, over all regions.
     pub day: Uptime,
-    /// At most 60 newest slots over all regions, oldest first.
+    /// The newest slots over all regions, oldest first: at most 60, in a list 30.
     pub sparkline: Vec<Beat>,
     pub regions: Vec<RegionView>,
 }

@@ -62,8 +62,9 @@ pub(crate) async fn checks(
     let more = found.len() > limit;
     found.truncate(limit);
     let next_cursor = found.last().filter(|_| more).and_then(|last| Cursor::encode(&CheckPosition(last.slot, last.region.clone())));
+    app.reasons().explain(monitor.id, &mut found);
     if after.is_none() {
-        explain(app, monitor, &mut found).await;
+        explain_newest(app, monitor, &mut found).await;
     }
     Ok(CheckPage { checks: found, next_cursor, stale })
 }
@@ -76,16 +77,12 @@ fn first_stretch(monitor: &Monitor, limit: usize) -> Millis {
 }
 
 /// Adds what only the newest result of each region knows.
-async fn explain(app: &App, monitor: &Monitor, checks: &mut [Check]) {
+async fn explain_newest(app: &App, monitor: &Monitor, checks: &mut [Check]) {
     let monitor = std::sync::Arc::new(monitor.clone());
     let Ok(rows) = live::rows(app, std::slice::from_ref(&monitor), With::Day, app.now()).await else { return };
     for (region, latest) in rows.into_iter().flat_map(|row| row.latest) {
-        let same = |check: &&mut Check| check.region == region && check.slot == latest.slot && check.outcome == latest.outcome;
-        if let Some(check) = checks.iter_mut().find(same) {
-            check.cause = latest.cause;
-            check.detail.clone_from(&latest.detail);
-            check.status = latest.status;
-            check.phases = latest.phases;
+        if let Some(check) = checks.iter_mut().find(|check| check.region == region && check.slot == latest.slot) {
+            check.explain(&latest);
         }
     }
 }

@@ -5,6 +5,7 @@ mod flight;
 mod follow;
 mod page;
 mod read;
+mod reasons;
 mod status;
 mod view;
 
@@ -13,4 +14,5 @@ pub(crate) use flight::{Flights, accepts_gzip, compress};
 pub(crate) use follow::{follow_configuration, refresh_states};
 pub(crate) use page::{list, one, shared_one, statuses};
 pub(crate) use read::{LiveRow, With, rows};
+pub(crate) use reasons::Reasons;
 pub(crate) use status::{Seen, status};

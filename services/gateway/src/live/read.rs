@@ -8,8 +8,13 @@ use model::{Millis, Monitor, Region};
 use std::sync::Arc;
 
 use super::status::Seen;
+use super::view::LIST_BEATS;
 use crate::api::LatestResult;
 use crate::app::App;
+use crate::history;
+
+/// Redis keeps the blocks of this hour and of the three before it.
+const BLOCK_HOURS: Millis = 4;
 
 /// The day shown beside a monitor: this clock hour and the 23 before it.
 const DAY_HOURS: Millis = 24;
@@ -21,7 +26,7 @@ pub(crate) struct LiveRow {
     pub verdict: Option<Shown>,
     /// Recorded since [`day_start`], over all regions.
     pub day: Counts,
-    /// Of this hour and the one before, over the regions in force, by slot.
+    /// The newest, over the regions in force, by slot: as many as a sparkline shows, or more.
     pub samples: Vec<Sample>,
 }
 
@@ -78,7 +83,7 @@ fn verdict(row: &BoardRow) -> Option<Shown> {
 pub(crate) enum With {
     /// Counts of the day.
     Day,
-    /// And the checks of the last one to two hours.
+    /// And the newest checks, for a sparkline.
     Samples,
 }
 
@@ -90,13 +95,37 @@ pub(crate) async fn rows(app: &App, monitors: &[Arc<Monitor>], with: With, now: 
     };
     let keys: Vec<BoardKey> = monitors.iter().map(|monitor| BoardKey { monitor: monitor.id, blocks: blocks(monitor) }).collect();
     let rows = app.cache().boards(&keys, Depth::Whole).await?;
-    Ok(monitors.iter().zip(rows).zip(&keys).map(|((monitor, row), key)| LiveRow::parse(monitor, &row, &key.blocks, now)).collect())
+    let parsed = monitors.iter().zip(rows).zip(&keys).map(|((monitor, row), key)| LiveRow::parse(monitor, &row, &key.blocks, now));
+    let mut rows: Vec<LiveRow> = parsed.collect();
+    if with == With::Samples {
+        add_older(app, monitors, &mut rows, now).await;
+    }
+    Ok(rows)
 }
 
-/// This hour and the one before, in each region in force.
+/// This hour and those before it that hold a sparkline, as far as Redis has them, in each region in force.
 fn recent_hours(monitor: &Monitor, now: Millis) -> Vec<(Region, Millis)> {
-    let hour = hour_of(now);
-    monitor.spec.regions.iter().flat_map(|region| [(region.clone(), hour - HOUR_MS), (region.clone(), hour)]).collect()
+    let hours = (0..=hours_back(monitor).min(BLOCK_HOURS - 1)).rev().map(|back| hour_of(now) - back * HOUR_MS);
+    hours.flat_map(|hour| monitor.spec.regions.iter().map(move |region| (region.clone(), hour))).collect()
+}
+
+/// How many hours before this one hold the points of a list's sparkline, if no check is missing.
+fn hours_back(monitor: &Monitor) -> Millis {
+    let regions = Millis::try_from(monitor.spec.regions.len().max(1)).unwrap_or(1);
+    let points = Millis::try_from(LIST_BEATS).unwrap_or(0);
+    // This hour may just have begun.
+    points * Millis::from(monitor.spec.interval_seconds) * 1000 / regions / HOUR_MS + 1
+}
+
+/// What Redis keeps no longer, for monitors that are checked less than every six minutes or so.
+async fn add_older(app: &App, monitors: &[Arc<Monitor>], rows: &mut [LiveRow], now: Millis) {
+    let oldest = hour_of(now) - (BLOCK_HOURS - 1) * HOUR_MS;
+    let beyond = monitors.iter().map(|monitor| (monitor, hours_back(monitor) - (BLOCK_HOURS - 1)));
+    let (slow, wanted): (Vec<usize>, Vec<_>) = beyond.enumerate().filter(|(_, (_, hours))| *hours > 0).unzip();
+    let older = history::older_samples(app, &wanted, (oldest, now), LIST_BEATS).await;
+    for (i, older) in slow.into_iter().zip(older) {
+        rows[i].samples.splice(0..0, older.iter().copied());
+    }
 }
 
 /// Verdicts and newest results alone, for [`super::Catalog::refresh`].

@@ -1,6 +1,7 @@
 //! The public routes: one endpoint a file, each with its documentation.
 #![expect(unused_qualifications, reason = "the documentation macro writes out the paths of what it names")]
 
+mod channels;
 mod dead_letters;
 mod history;
 mod incidents;
@@ -33,6 +34,7 @@ pub(crate) fn collect(document: OpenApi) -> OpenApiRouter<App> {
         .routes(routes!(incidents::list::list))
         .routes(routes!(incidents::get::get))
         .routes(routes!(incidents::acknowledge::acknowledge))
+        .routes(routes!(channels::list::list))
         .routes(routes!(stream::open::open))
         .routes(routes!(system::get::get))
         .routes(routes!(dead_letters::list::list))

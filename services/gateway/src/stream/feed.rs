@@ -91,6 +91,7 @@ fn take_result(app: &App, gathered: &mut Gathered, item: ResultItem) {
         latency_us: result.latency_us,
     };
     let Some(workspace) = app.catalog().saw(item.monitor, seen) else { return };
+    app.reasons().hear(&item);
     if !app.hub().is_heard(workspace) {
         return;
     }

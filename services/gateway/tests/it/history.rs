@@ -1,13 +1,15 @@
 //! Uptime, timeline and checks: PostgreSQL and Redis merged, each slot once.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use model::Outcome;
 use model::history::HOUR_MS;
 use serde_json::{Value, json};
 use store::history::HourBlock;
+use testkit::eventually;
 
-use crate::mesh::{Mesh, blocks, now, spec, write_live};
+use crate::mesh::{Mesh, blocks, now, result, spec, write_live};
 use crate::users::{self, Users};
 
 /// Two hours: the first three quarters in PostgreSQL, the last hour in Redis, overlapping by half an hour.
@@ -68,6 +70,40 @@ async fn checks_come_newest_first_and_every_one_once() {
     assert!(slots.windows(2).all(|pair| pair[0] == pair[1] + 10_000), "a gap, a repeat or a wrong order");
     let schedule = model::Schedule::new(monitor.id, &crate::mesh::local(), 10_000);
     assert_eq!(slots.len() as u64, schedule.count(end - 2 * HOUR_MS + 60_000, end));
+}
+
+#[tokio::test]
+async fn checks_that_were_not_up_say_why_also_after_newer_ones() {
+    let users = Users::start().await;
+    let monitor = users.add(users::workspace(), spec("m"));
+    let mesh = Mesh::with(&[], users).await;
+    let cache = mesh.cache().await;
+    let end = now();
+    write_live(&cache, &monitor, end - 60_000, end, Outcome::Down).await;
+    // Redis keeps the reason of the newest result alone; the others are heard as they are published.
+    let slots: Vec<_> = model::Schedule::new(monitor.id, &crate::mesh::local(), 10_000).slots(end - 60_000, end).collect();
+    for slot in &slots {
+        let mut item = serde_json::to_value(result(*slot, Outcome::Down)).expect("JSON");
+        item["detail"] = json!(format!("refused at {slot}"));
+        item["monitor"] = json!(monitor.id);
+        item["region"] = json!("local");
+        let message = json!({"kind": "results", "items": [item]}).to_string();
+        // Until the subscription stands nobody hears.
+        while cache.publish(message.as_bytes()).await.expect("published") == 0 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+    let path = format!("/api/monitors/{}/checks", monitor.id);
+    let told = || async {
+        let (_, page) = mesh.get(&path).await;
+        let checks = page["checks"].as_array().expect("checks").clone();
+        assert_eq!(checks.len(), slots.len(), "{page}");
+        // The newest is explained by Redis, which does not know our details.
+        let why =
+            |check: &Value| check["detail"] == json!(format!("refused at {}", check["slot"])) && check["cause"] == "connection_refused";
+        checks[1..].iter().all(why).then_some(())
+    };
+    eventually("every reason", Duration::from_secs(5), told).await;
 }
 
 #[tokio::test]

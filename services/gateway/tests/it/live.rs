@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use model::Outcome;
+use model::history::{HOUR_MS, hour_of};
 use reqwest::Method;
 use serde_json::json;
 use testkit::eventually;
@@ -51,6 +52,39 @@ async fn the_list_is_read_from_redis_alone() {
     let (_, one) = mesh.get(&format!("/api/monitors/{}", paused.id)).await;
     assert_eq!(one["status"]["state"], "paused");
     assert!(one["sparkline"].as_array().expect("beats").is_empty());
+}
+
+#[tokio::test]
+async fn rare_checks_have_a_sparkline_too() {
+    let users = Users::start().await;
+    let mut hourly = spec("hourly");
+    hourly["interval_seconds"] = json!(3600);
+    let monitor = users.add(users::workspace(), hourly);
+    let mesh = Mesh::with(&[], users.clone()).await;
+    let (hour, now) = (hour_of(now()), now());
+    let kept = blocks(&monitor, hour - 40 * HOUR_MS, hour - 3 * HOUR_MS, Outcome::Down);
+    let hours: Vec<_> = kept.into_iter().map(|(key, block)| store::history::HourBlock { key, block: std::sync::Arc::new(block) }).collect();
+    let store = &mesh.stack.database().await.store;
+    store.ensure_history_days(hours.iter().map(|hour| hour.key.hour)).await.expect("partitions");
+    store.flush_history(&hours).await.expect("flushed");
+    write_live(&mesh.cache().await, &monitor, hour - 3 * HOUR_MS, now, Outcome::Up).await;
+    for path in ["/api/monitors", "/api/monitors?limit=1"] {
+        let (status, page) = mesh.get(path).await;
+        assert_eq!(status, 200, "{page}");
+        let beats = page["monitors"][0]["sparkline"].as_array().expect("beats").clone();
+        let slots: Vec<_> = beats.iter().map(|beat| beat["slot"].as_i64().expect("a slot")).collect();
+        assert_eq!(slots.len(), 30, "{page}");
+        assert!(slots.windows(2).all(|pair| pair[1] == pair[0] + HOUR_MS), "a gap or a repeat: {slots:?}");
+        assert!(*slots.last().expect("a slot") > now - HOUR_MS - 1, "{slots:?}");
+        assert_eq!((&beats[0]["outcome"], &beats[29]["outcome"]), (&json!("down"), &json!("up")));
+    }
+
+    // Without PostgreSQL the list is as before, only the sparkline is shorter.
+    let mesh = Mesh::with(&[("DATABASE_READ_URL", "postgres://upmesh@127.0.0.1:1/none")], users).await;
+    write_live(&mesh.cache().await, &monitor, hour - 3 * HOUR_MS, now, Outcome::Up).await;
+    let (status, page) = mesh.get("/api/monitors").await;
+    assert_eq!((status, &page["stale"]), (200, &json!(false)));
+    assert!((3..=4).contains(&page["monitors"][0]["sparkline"].as_array().expect("beats").len()), "{page}");
 }
 
 #[tokio::test]

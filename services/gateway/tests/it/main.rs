@@ -3,6 +3,7 @@
 #![expect(clippy::expect_used, reason = "a test that cannot go on fails")]
 
 mod browser;
+mod channels;
 mod dead_letters;
 mod history;
 mod incidents;

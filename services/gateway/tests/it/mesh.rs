@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use cache::{Cache, LiveResult, LiveWrite};
-use model::history::{Block, BlockKey, Entry, HOUR_MS, hour_of};
+use model::history::{Block, BlockKey, Entry, hour_of};
 use model::{Millis, Monitor, Outcome, Region, Schedule};
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
@@ -126,7 +126,7 @@ pub async fn write_live(cache: &Cache, monitor: &Monitor, from: Millis, to: Mill
     let newest = blocks.last().and_then(|(key, block)| block.samples(key.hour).next_back()).map(|sample| sample.slot);
     let writes: Vec<LiveWrite> = blocks
         .iter()
-        .filter(|(key, _)| key.hour > now() - 3 * HOUR_MS)
+        .filter(|(key, _)| Cache::keeps_block(key.hour, now()))
         .map(|(key, block)| LiveWrite {
             monitor: monitor.id,
             region: local(),

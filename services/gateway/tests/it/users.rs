@@ -33,6 +33,8 @@ struct Known {
     revision: i64,
     ended: Vec<String>,
     questions: usize,
+    channels: Vec<Value>,
+    channel_questions: usize,
 }
 
 /// The stub; lives as long as the test's runtime.
@@ -49,6 +51,7 @@ impl Users {
         let users = Self { known: Arc::default(), url };
         let router = Router::new()
             .route("/internal/monitors", get(feed))
+            .route("/internal/channels", get(channels))
             .route("/internal/login", post(login))
             .route("/internal/logout", post(logout))
             .route("/internal/sessions/resolve", post(resolve))
@@ -63,6 +66,18 @@ impl Users {
     /// How often it was asked who holds a token.
     pub fn questions(&self) -> usize {
         self.known.lock().expect("no panic").questions
+    }
+
+    /// Puts a channel there, with a secret in its settings.
+    pub fn add_channel(&self, workspace: WorkspaceId, name: &str, default: bool) {
+        let channel = json!({"id": Uuid::now_v7(), "workspace": workspace, "name": name, "default": default, "updated_at": 1,
+            "kind": "slack_webhook", "settings": {"url": "https://hooks.slack.com/services/s3cret"}});
+        self.known.lock().expect("no panic").channels.push(channel);
+    }
+
+    /// How often it was asked for the channels.
+    pub fn channel_questions(&self) -> usize {
+        self.known.lock().expect("no panic").channel_questions
     }
 
     /// Puts a monitor there, as if somebody had created it an hour ago.
@@ -117,6 +132,12 @@ async fn feed(State(users): State<Users>) -> Json<Value> {
     let monitors: Vec<_> = known.monitors.values().collect();
     let deleted: Vec<_> = known.deleted.iter().map(|(id, revision)| json!({"id": id, "revision": revision})).collect();
     Json(json!({"source": Uuid::from_u128(9), "revision": known.revision, "monitors": monitors, "deleted": deleted, "more": false}))
+}
+
+async fn channels(State(users): State<Users>) -> Json<Value> {
+    let mut known = users.known.lock().expect("no panic");
+    known.channel_questions += 1;
+    Json(json!(known.channels))
 }
 
 async fn login(Json(body): Json<Value>) -> Answer {
