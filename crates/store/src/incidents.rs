@@ -14,6 +14,7 @@ mod pace;
 mod read;
 mod settle;
 mod states;
+mod steady;
 
 pub use acknowledge::{AcknowledgeRequest, Acknowledged};
 pub use between::PastIncident;
@@ -23,5 +24,6 @@ pub use commit::{AlertRow, AlertingCommit, Committed, DeliveryRow, IncidentRow, 
 pub use outbox::UnpublishedAlert;
 pub use pace::ChannelPace;
 pub use read::{AlertRecord, DeliveryRecord, IncidentFilter, IncidentRecord};
-pub use settle::{Backlog, SentMessage, Settlement};
+pub use settle::{Again, Backlog, SentMessage, Settlement};
 pub use states::{IncidentSubject, StoredState, TakenPartition};
+pub use steady::Steady;

@@ -41,6 +41,11 @@ impl TestDatabase {
         sqlx::query_scalar(sql).fetch_one(self.store.pool()).await.unwrap_or_else(|error| panic!("{sql}: {error}"))
     }
 
+    /// Runs what gives nothing.
+    pub async fn run(&self, sql: &'static str) {
+        sqlx::raw_sql(sql).execute(self.store.pool()).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
+    }
+
     /// Another pool on the same database, for a second replica.
     pub fn connect(&self, max: u32) -> Store {
         Store::connect(&self.url.clone().into(), "test", max).expect("store")

@@ -1,7 +1,7 @@
 //! A Slack that does what a test tells it, and remembers everything it was sent: incoming webhooks, the
 //! Web API calls of a bot, and any other POST (a sink for signed webhooks).
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -128,6 +128,15 @@ impl FakeSlack {
         lock(&self.state).messages.clone()
     }
 
+    /// Others write so many messages into the bot's channel.
+    pub fn chatter(&self, messages: usize) {
+        let mut state = lock(&self.state);
+        for _ in 0..messages {
+            let ts = next_ts(&state);
+            state.messages.push(json!({"type": "message", "text": "lunch?", "ts": ts}));
+        }
+    }
+
     /// Changes what it remembers: for the proof that whoever compares would notice.
     pub fn edit_posts(&self, edit: impl FnOnce(&mut Vec<SlackPost>)) {
         edit(&mut lock(&self.state).posts);
@@ -182,7 +191,7 @@ async fn serve(mut stream: TcpStream, state: &Mutex<State>) -> std::io::Result<(
     }
     let Some((method, path, headers, body)) = read(&mut stream).await? else { return Ok(()) };
     if method == "GET" {
-        let answer = history(&mut lock(state), &path);
+        let answer = if path.starts_with("/api/conversations.list") { channels() } else { history(&mut lock(state), &path) };
         return reply(&mut stream, 200, "application/json", &answer.to_string(), None).await;
     }
     let at = Instant::now();
@@ -217,12 +226,16 @@ async fn serve(mut stream: TcpStream, state: &Mutex<State>) -> std::io::Result<(
     }
 }
 
+fn next_ts(state: &State) -> String {
+    format!("{}.{:06}", 1_900_000_000 + state.messages.len(), state.messages.len())
+}
+
 /// The effect of a POST that is taken, and the Web API's answer to it.
 fn take(state: &mut State, path: &str, body: &Value) -> Value {
     let channel = "C0FAKE";
     match path {
         "/api/chat.postMessage" => {
-            let ts = format!("{}.{:06}", 1_900_000_000 + state.messages.len(), state.messages.len());
+            let ts = next_ts(state);
             let mut message = body.clone();
             message["ts"] = json!(ts);
             message["type"] = json!("message");
@@ -244,15 +257,31 @@ fn take(state: &mut State, path: &str, body: &Value) -> Value {
     }
 }
 
-/// `conversations.history`: newest first; replies only where they were broadcast.
+/// `conversations.list`: the bot's channel under its name, `#ops`.
+fn channels() -> Value {
+    json!({"ok": true, "channels": [{"id": "C0OTHER", "created": 1_700_000_000, "name": "other"}, {"id": "C0FAKE", "created": 1_700_000_000, "name": "ops"}]})
+}
+
+/// `conversations.history`: newest first; replies only where they were broadcast. A cursor is the number of those seen before.
 fn history(state: &mut State, path: &str) -> Value {
     if !path.starts_with("/api/conversations.history") {
         return json!({"ok": false, "error": "unknown_method"});
     }
+    let query: HashMap<&str, &str> = path.split(['?', '&']).filter_map(|part| part.split_once('=')).collect();
+    if query.get("channel") != Some(&"C0FAKE") {
+        return json!({"ok": false, "error": "channel_not_found"});
+    }
     state.reads += 1;
+    let number = |name, default| query.get(name).and_then(|text| text.parse().ok()).unwrap_or(default);
+    let (before, limit) = (number("cursor", 0), number("limit", 100));
     let with_metadata = path.contains("include_all_metadata=true");
     let shown = state.messages.iter().rev().filter(|message| message["thread_ts"].is_null() || message["reply_broadcast"] == json!(true));
+    let shown: Vec<&Value> = shown.collect();
+    let more = shown.len().saturating_sub(before + limit) > 0;
     let messages: Vec<Value> = shown
+        .into_iter()
+        .skip(before)
+        .take(limit)
         .map(|message| {
             let mut message = message.clone();
             if !with_metadata && let Some(fields) = message.as_object_mut() {
@@ -261,7 +290,8 @@ fn history(state: &mut State, path: &str) -> Value {
             message
         })
         .collect();
-    json!({"ok": true, "messages": messages, "has_more": false})
+    let next = if more { (before + limit).to_string() } else { String::new() };
+    json!({"ok": true, "messages": messages, "has_more": more, "response_metadata": {"next_cursor": next}})
 }
 
 type Request = (String, String, Vec<(String, String)>, Vec<u8>);

@@ -4,6 +4,7 @@ mod failure;
 pub mod notice;
 mod slack_blocks;
 mod slack_bot;
+mod slack_place;
 mod slack_text;
 mod slack_transport;
 mod slack_webhook;
@@ -23,6 +24,11 @@ use slack_transport::GuardedConnector;
 /// One attempt, all of its requests included, takes no longer.
 pub const ATTEMPT: Duration = Duration::from_secs(10);
 
+/// To be called before each request that makes a message.
+fn check(may_send: MaySend<'_>) -> Result<(), SendFailure> {
+    if may_send() { Ok(()) } else { Err(SendFailure::Unsure) }
+}
+
 /// How an attempt succeeded.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Sent {
@@ -30,6 +36,10 @@ pub struct Sent {
     /// It was already there.
     pub found: bool,
 }
+
+/// Says whether the message is still ours to send; asked right before each request that makes one, as whoever stood still meanwhile
+/// may have been given up, and another may have sent it.
+pub type MaySend<'a> = &'a (dyn Fn() -> bool + Send + Sync);
 
 /// Sends notices. Cheap to clone.
 #[derive(Clone)]
@@ -48,12 +58,18 @@ impl Channels {
     }
 
     /// One message for one notice, or, where the channel groups, for many.
-    pub async fn send(&self, channel: &Channel, notices: &[Notice], known_id: Option<String>) -> Result<Vec<Sent>, SendFailure> {
+    pub async fn send(
+        &self,
+        channel: &Channel,
+        notices: &[Notice],
+        known_id: Option<String>,
+        may_send: MaySend<'_>,
+    ) -> Result<Vec<Sent>, SendFailure> {
         let attempt = async {
             match &channel.settings {
-                ChannelSettings::SlackWebhook { url } => slack_webhook::send(self, url, notices).await,
-                ChannelSettings::SlackBot { token, channel } => slack_bot::send(self, token, channel, known_id, notices).await,
-                ChannelSettings::Webhook { url, secret } => webhook::send(self, url, secret.as_ref(), notices).await,
+                ChannelSettings::SlackWebhook { url } => slack_webhook::send(self, url, notices, may_send).await,
+                ChannelSettings::SlackBot { token, channel } => slack_bot::send(self, token, channel, known_id, notices, may_send).await,
+                ChannelSettings::Webhook { url, secret } => webhook::send(self, url, secret.as_ref(), notices, may_send).await,
             }
         };
         // Each request has the same limit; this one bounds their sum. What was written by then is unknown.

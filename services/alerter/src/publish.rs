@@ -50,7 +50,7 @@ pub async fn publish(
 }
 
 async fn round(store: &Store, producer: &Producer, topic: &Arc<str>, clock: &dyn Clock) -> Result<i64, String> {
-    let claimed = store.claim_unpublished(BATCH, LEASE, clock.now_ms()).await.map_err(|error| error.to_string())?;
+    let claimed = store.claim_unpublished(BATCH, LEASE).await.map_err(|error| error.to_string())?;
     if !claimed.is_empty() {
         service::crash_point!("alerter::events_claimed");
     }

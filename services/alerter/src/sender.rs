@@ -2,6 +2,7 @@
 //! dead sender held is in doubt.
 
 mod attempt;
+mod ends;
 mod failures;
 mod pace;
 mod under_way;
@@ -14,23 +15,25 @@ use std::time::Duration;
 use futures::FutureExt as _;
 use model::{ChannelId, Clock};
 use service::Context;
-use store::Store;
-use store::incidents::ClaimedDelivery;
+use store::incidents::{ClaimedDelivery, Steady};
+use store::{Store, StoreError};
 use tokio::sync::{Notify, mpsc};
 use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::catalog::Catalog;
-use crate::channels::{Channels, most_in_one};
+use crate::channels::{ATTEMPT, Channels, most_in_one};
 use crate::metrics::Metrics;
 pub use failures::Failures;
-use under_way::UnderWay;
+use under_way::{Kept, UnderWay};
 
 /// Claimed at once: a storm should fit into a few messages.
 const CLAIM: i64 = 500;
 /// A claim lasts so long unless it is renewed: what a dead sender held goes on after it.
 const LEASE: Duration = Duration::from_secs(15);
-const RENEW: Duration = Duration::from_secs(4);
+const RENEW: Duration = Duration::from_secs(3);
+/// A request begins only so soon after PostgreSQL said that its deliveries are ours: then it ends before another may claim them.
+const SURE: Duration = LEASE.saturating_sub(ATTEMPT);
 /// What a panic left is somebody's again once its claim has run out.
 const PANICKED: Duration = LEASE;
 /// Looks this often even without being told: other alerters' deliveries fall due too.
@@ -66,7 +69,8 @@ impl Sender {
     /// Sends until shutdown; attempts under way are finished.
     pub async fn run(self) {
         let shutdown = self.ctx.shutdown().clone();
-        let under_way = UnderWay::default();
+        let under_way = UnderWay::new(Arc::clone(&self.clock));
+        let mut steady = Steady::default();
         self.ctx.spawn("leases", self.clone().renew(under_way.clone()));
         let (done, mut free) = mpsc::channel::<Free>(64);
         let mut busy: HashMap<ChannelId, Option<Instant>> = HashMap::new();
@@ -79,7 +83,8 @@ impl Sender {
             let now = Instant::now();
             busy.retain(|_, until| until.is_none_or(|until| until > now));
             let taken: Vec<ChannelId> = busy.keys().copied().collect();
-            let claimed = match self.store.claim_deliveries(self.owner, &taken, CLAIM, LEASE, self.clock.now_ms()).await {
+            let asked = under_way.now();
+            let claimed = match self.store.claim_deliveries(self.owner, &taken, CLAIM, LEASE, self.clock.now_ms(), &mut steady).await {
                 Ok(claimed) => claimed,
                 Err(error) => {
                     tracing::warn!(%error, "deliveries wait");
@@ -93,9 +98,9 @@ impl Sender {
             for (channel, deliveries) in by_channel(claimed) {
                 busy.insert(channel, None);
                 let (sender, done) = (self.clone(), done.clone());
-                let kept = under_way.begin(&deliveries);
+                let kept = under_way.begin(&deliveries, asked);
                 self.ctx.job("delivery", async move {
-                    let delivered = AssertUnwindSafe(sender.deliver(channel, deliveries)).catch_unwind().await;
+                    let delivered = AssertUnwindSafe(sender.deliver(channel, deliveries, &kept)).catch_unwind().await;
                     drop(kept);
                     let until = delivered.unwrap_or_else(|_| {
                         tracing::error!(%channel, "a delivery panicked; the channel rests, then it is tried again");
@@ -126,8 +131,8 @@ impl Sender {
         }
     }
 
-    /// Keeps what is being sent: an attempt may take longer than a lease. Goes on while the last attempts
-    /// are drained. What nobody works on any more, though its end was not recorded, is left to run out.
+    /// Keeps what is being sent or its end recorded: both may take longer than a lease. Goes on while the last attempts are drained.
+    /// What nobody works on any more is left to run out.
     async fn renew(self, under_way: UnderWay) {
         let shutdown = self.ctx.shutdown().clone();
         loop {
@@ -146,13 +151,23 @@ impl Sender {
                 }
                 continue;
             }
-            if let Err(error) = self.store.renew_claims(self.owner, &deliveries, LEASE, self.clock.now_ms()).await {
+            if let Err(error) = self.keep(&under_way, &deliveries).await {
                 tracing::warn!(%error, "claims of deliveries are not renewed");
-                if shutdown.is_cancelled() {
-                    return;
-                }
             }
         }
+    }
+
+    /// Renews our claims of these deliveries and notes which are still ours.
+    async fn keep(&self, under_way: &UnderWay, deliveries: &[Uuid]) -> Result<(), StoreError> {
+        let asked = under_way.now();
+        let kept = self.store.renew_claims(self.owner, deliveries, LEASE).await?;
+        under_way.confirm(&kept, asked);
+        Ok(())
+    }
+
+    /// Whether all of these are surely ours for as long as a request may take.
+    fn may_send(kept: &Kept, batch: &[&ClaimedDelivery]) -> bool {
+        batch.iter().all(|delivery| kept.is_ours(delivery.id, SURE))
     }
 
     /// Until something falls due, at most [`LOOK`].
@@ -160,9 +175,9 @@ impl Sender {
         let now = Instant::now();
         let freed = busy.values().flatten().min().map(|until| until.saturating_duration_since(now));
         let taken: Vec<ChannelId> = busy.keys().copied().collect();
-        let due = self.store.next_delivery_due(&taken).await.ok().flatten();
+        let due = self.store.next_delivery_due(&taken, self.clock.now_ms()).await.ok().flatten();
         // Due and not given to us: another sender has it in hand, which no hurry of ours moves.
-        let due = due.map(|at| u64::try_from(at - self.clock.now_ms()).ok().filter(|ms| *ms > 0).map_or(AGAIN, Duration::from_millis));
+        let due = due.map(|wait| u64::try_from(wait).ok().filter(|ms| *ms > 0).map_or(AGAIN, Duration::from_millis));
         let wake = [freed, due].into_iter().flatten().min().unwrap_or(LOOK);
         wake.clamp(Duration::from_millis(5), LOOK)
     }

@@ -7,6 +7,7 @@ use sqlx::{Postgres, Transaction};
 use uuid::Uuid;
 
 use super::fold::fold;
+use super::steady::Steady;
 use crate::{Store, StoreError, from_millis, to_millis};
 
 /// Advisory lock of whoever claims; the number is arbitrary and never reused.
@@ -26,6 +27,8 @@ pub struct ClaimedDelivery {
     pub doubtful: bool,
     /// The incident's beginning was never delivered: tell it too.
     pub tells_opening: bool,
+    /// Since when the channel refuses it, without a break.
+    pub refused_since: Option<Millis>,
     pub created_at: Millis,
     /// When the transition was decided.
     pub at: Millis,
@@ -77,6 +80,9 @@ impl Store {
     /// Folds what is over before it was sent, then claims up to `limit` due deliveries for `lease`: of each monitor, one per
     /// channel at a time, in order, so that whatever several senders do, its last message is its latest. `busy` channels and those
     /// whose pace bids them rest are left alone. Several senders may do so at once; each waits for the one before.
+    ///
+    /// What is due is so by the caller's clock. Claims begin and run out by PostgreSQL's, the one that all senders share; those that
+    /// ran out are taken over where it has been `steady`.
     pub async fn claim_deliveries(
         &self,
         owner: Uuid,
@@ -84,33 +90,38 @@ impl Store {
         limit: i64,
         lease: Duration,
         now: Millis,
+        steady: &mut Steady,
     ) -> Result<Vec<ClaimedDelivery>, StoreError> {
         let busy: Vec<Uuid> = busy.iter().map(|channel| channel.0).collect();
-        let lease_until = from_millis(now.saturating_add(i64::try_from(lease.as_millis()).unwrap_or(i64::MAX)));
         let mut tx = self.begin().await?;
         // What one is still folding, another must not claim meanwhile. A sender that freezes here holds up the others no longer than that.
-        sqlx::query!("SELECT set_config('idle_in_transaction_session_timeout', '5s', true), pg_advisory_xact_lock($1)", CLAIM_LOCK)
-            .fetch_one(&mut *tx)
-            .await?;
-        fold(&mut tx, now).await?;
+        let theirs = sqlx::query!(
+            r#"SELECT set_config('idle_in_transaction_session_timeout', '5s', true), pg_advisory_xact_lock($1), clock_timestamp() AS "now!""#,
+            CLAIM_LOCK
+        )
+        .fetch_one(&mut *tx)
+        .await?;
+        let takes_over = steady.answered(to_millis(theirs.now), lease);
+        fold(&mut tx, now, takes_over).await?;
         let claimed = in_turn!(
-            r#"UPDATE deliveries SET owner = $2, lease_until = $3, attempts = attempts + 1,
+            r#"UPDATE deliveries SET owner = $2, lease_until = clock_timestamp() + make_interval(secs => $3), attempts = attempts + 1,
                    doubtful = doubtful OR state = 'sending', state = 'sending'
                WHERE id IN (
                    SELECT due.id FROM deliveries due
                    LEFT JOIN alerts ON alerts.id = due.alert_id
                    LEFT JOIN incidents ON incidents.id = alerts.incident_id
                    WHERE due.state IN ('pending', 'sending') AND due.held_partition IS NULL
-                     AND ((due.state = 'pending' AND due.due_at <= $1) OR (due.state = 'sending' AND due.lease_until <= $1))
+                     AND ((due.state = 'pending' AND due.due_at <= $1) OR (due.state = 'sending' AND $6 AND due.lease_until <= clock_timestamp()))
                      AND due.channel_id <> ALL($4)
                      AND NOT EXISTS (SELECT 1 FROM channel_paces pace WHERE pace.channel_id = due.channel_id AND pace.until > clock_timestamp())"#,
             r#"ORDER BY due.due_at, due.sequence LIMIT $5 FOR UPDATE OF due SKIP LOCKED)
                RETURNING id"#,
             from_millis(now),
             owner,
-            lease_until,
+            lease.as_secs_f64(),
             &busy,
             limit,
+            takes_over,
         )
         .fetch_all(&mut *tx)
         .await?;
@@ -131,12 +142,16 @@ impl Store {
         Ok(deliveries)
     }
 
-    /// When the next delivery can be claimed, as far as that is known now: it falls due or loses its lease, and its channel may be
-    /// written to. What is held or waits behind another one does not count: that one's end is what it waits for.
-    pub async fn next_delivery_due(&self, busy: &[ChannelId]) -> Result<Option<Millis>, StoreError> {
+    /// In how many milliseconds the next delivery can be claimed, as far as that is known at `now`: it falls due or loses its lease, and
+    /// its channel may be written to; negative where that is past. What is held or waits behind another one does not count: that one's
+    /// end is what it waits for.
+    pub async fn next_delivery_due(&self, busy: &[ChannelId], now: Millis) -> Result<Option<Millis>, StoreError> {
         let busy: Vec<Uuid> = busy.iter().map(|channel| channel.0).collect();
         let next = in_turn!(
-            r#"SELECT min(GREATEST(CASE WHEN due.state = 'sending' THEN due.lease_until ELSE due.due_at END, pace.until))
+            // Each instant by the clock that set it.
+            r#"SELECT (extract(epoch FROM min(GREATEST(
+                   CASE WHEN due.state = 'sending' THEN due.lease_until - clock_timestamp() ELSE due.due_at - $2::timestamptz END,
+                   pace.until - clock_timestamp()))) * 1000)::bigint
                FROM deliveries due
                LEFT JOIN alerts ON alerts.id = due.alert_id
                LEFT JOIN incidents ON incidents.id = alerts.incident_id
@@ -144,18 +159,22 @@ impl Store {
                WHERE due.state IN ('pending', 'sending') AND due.held_partition IS NULL AND due.channel_id <> ALL($1)"#,
             "",
             &busy,
+            from_millis(now),
         )
         .fetch_one(self.pool())
         .await?;
-        Ok(next.map(to_millis))
+        Ok(next)
     }
 }
 
-/// All that the messages say, in the order in which they are due.
+/// All that the messages say, in the order in which they are due. A recovery whose beginning was given up, too, tells of both.
 async fn read(tx: &mut Transaction<'_, Postgres>, claimed: &[Uuid]) -> Result<Vec<ClaimedDelivery>, StoreError> {
     let rows = sqlx::query!(
         r#"SELECT d.id, COALESCE(d.alert_id, d.notice_id) AS "alert_id!", d.channel_id, d.kind, d.sequence, d.attempts, d.doubtful,
-                   d.tells_opening, d.created_at, d.earlier_times, d.earlier_ms,
+                   d.refused_since, d.created_at, d.earlier_times, d.earlier_ms,
+                   d.tells_opening OR (d.kind = 'resolved' AND NOT EXISTS (
+                       SELECT 1 FROM deliveries told WHERE told.incident_id = d.incident_id AND told.channel_id = d.channel_id
+                         AND told.kind = 'opened' AND told.state = 'sent')) AS "tells_opening!",
                    COALESCE(a.at, n.at) AS "at!", a.traceparent AS "traceparent?", d.incident_id AS incident,
                    COALESCE(i.monitor_id, '00000000-0000-0000-0000-000000000000') AS "monitor_id!",
                    COALESCE(i.workspace_id, n.workspace_id) AS "workspace_id!",
@@ -189,6 +208,7 @@ async fn read(tx: &mut Transaction<'_, Postgres>, claimed: &[Uuid]) -> Result<Ve
             attempt: row.attempts,
             doubtful: row.doubtful,
             tells_opening: row.tells_opening,
+            refused_since: row.refused_since.map(to_millis),
             created_at: to_millis(row.created_at),
             at: to_millis(row.at),
             traceparent: row.traceparent,

@@ -8,21 +8,22 @@ use crate::{StoreError, from_millis};
 /// Deliveries that one statement folds: it is to end well within its time limit.
 const FOLD: i64 = 2_000;
 
-/// Folds all that can be. Of an hour's absence there may be many; none of them is to be told by itself.
-pub(super) async fn fold(tx: &mut Transaction<'_, Postgres>, now: Millis) -> Result<(), StoreError> {
-    while fold_what_is_over(tx, now).await? > 0 {}
+/// Folds all that can be. Of an hour's absence there may be many; none of them is to be told by itself. What another sender has
+/// claimed is only folded if that claim ran out and `takes_over`.
+pub(super) async fn fold(tx: &mut Transaction<'_, Postgres>, now: Millis, takes_over: bool) -> Result<(), StoreError> {
+    while fold_what_is_over(tx, now, takes_over).await? > 0 {}
     while fold_earlier_incidents(tx, now).await? > 0 {}
     Ok(())
 }
 
 /// A beginning that was never sent and is over by now is told by the recovery's message. Returns how many were folded.
-async fn fold_what_is_over(tx: &mut Transaction<'_, Postgres>, now: Millis) -> Result<i64, StoreError> {
+async fn fold_what_is_over(tx: &mut Transaction<'_, Postgres>, now: Millis, takes_over: bool) -> Result<i64, StoreError> {
     let found = sqlx::query_scalar!(
         r#"WITH over AS (
                SELECT early.id, late.id AS by FROM deliveries early
                JOIN deliveries late ON late.incident_id = early.incident_id AND late.channel_id = early.channel_id
                  AND late.sequence > early.sequence AND late.kind = 'resolved' AND late.state = 'pending' AND late.held_partition IS NULL
-               WHERE (early.state = 'pending' OR (early.state = 'sending' AND early.lease_until <= $1))
+               WHERE (early.state = 'pending' OR (early.state = 'sending' AND $3 AND early.lease_until <= clock_timestamp()))
                  AND early.kind <> 'resolved' AND early.held_partition IS NULL
                LIMIT $2 FOR UPDATE SKIP LOCKED),
            folded AS (
@@ -38,6 +39,7 @@ async fn fold_what_is_over(tx: &mut Transaction<'_, Postgres>, now: Millis) -> R
            SELECT count(*) AS "found!" FROM over"#,
         from_millis(now),
         FOLD,
+        takes_over,
     )
     .fetch_one(&mut **tx)
     .await?;

@@ -17,16 +17,14 @@ pub struct UnpublishedAlert {
 }
 
 impl Store {
-    /// Claims up to `limit` alerts, in order, for `lease`; another publisher takes them afterwards.
-    pub async fn claim_unpublished(&self, limit: i64, lease: Duration, now: Millis) -> Result<Vec<UnpublishedAlert>, StoreError> {
-        let lease_until = from_millis(now.saturating_add(i64::try_from(lease.as_millis()).unwrap_or(i64::MAX)));
+    /// Claims up to `limit` alerts, in order, for `lease` by PostgreSQL's clock; another publisher takes them afterwards.
+    pub async fn claim_unpublished(&self, limit: i64, lease: Duration) -> Result<Vec<UnpublishedAlert>, StoreError> {
         let mut rows = sqlx::query!(
-            r#"UPDATE alerts SET lease_until = $2 WHERE id IN (
-                   SELECT id FROM alerts WHERE published_at IS NULL AND (lease_until IS NULL OR lease_until < $1)
-                   ORDER BY at, sequence LIMIT $3 FOR UPDATE SKIP LOCKED)
+            r#"UPDATE alerts SET lease_until = clock_timestamp() + make_interval(secs => $1) WHERE id IN (
+                   SELECT id FROM alerts WHERE published_at IS NULL AND (lease_until IS NULL OR lease_until < clock_timestamp())
+                   ORDER BY at, sequence LIMIT $2 FOR UPDATE SKIP LOCKED)
                RETURNING id, record_key, record, traceparent, at, sequence"#,
-            from_millis(now),
-            lease_until,
+            lease.as_secs_f64(),
             limit,
         )
         .fetch_all(self.pool())

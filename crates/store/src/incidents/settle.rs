@@ -19,10 +19,23 @@ pub struct SentMessage {
 pub enum Settlement {
     /// It is there; `found` where it already was.
     Sent { message: SentMessage, found: bool },
-    /// To be tried again at `due_at`. `doubtful`: the request was written and no answer came.
-    Retry { due_at: Millis, doubtful: bool, error: String },
+    /// To be tried again at `due_at`.
+    Retry { due_at: Millis, why: Again, error: String },
     /// Given up.
     Dead { error: String },
+}
+
+/// Why a delivery is to be tried again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Again {
+    /// It was not tried: all is as it was before the claim.
+    Unsent,
+    /// It is surely not there.
+    Failed,
+    /// The request was written and no answer came.
+    Doubtful,
+    /// The channel refuses it.
+    Refused,
 }
 
 /// What waits, for metrics and health.
@@ -58,21 +71,25 @@ impl Store {
                     .rows_affected();
                     (if *found { "found" } else { "sent" }, None)
                 }
-                Settlement::Retry { due_at, doubtful, error } => {
+                Settlement::Retry { due_at, why, error } => {
                     ours += sqlx::query!(
                         r#"UPDATE deliveries SET state = 'pending', due_at = $3, owner = NULL, lease_until = NULL, last_error = $4,
-                               doubtful = doubtful OR $5
+                               doubtful = doubtful OR $5,
+                               refused_since = CASE WHEN $6 THEN refused_since WHEN $7 THEN COALESCE(refused_since, $8) END
                            WHERE id = $1 AND owner = $2 AND state = 'sending'"#,
                         id,
                         owner,
                         from_millis(*due_at),
                         error,
-                        doubtful,
+                        *why == Again::Doubtful,
+                        *why == Again::Unsent,
+                        *why == Again::Refused,
+                        now,
                     )
                     .execute(&mut *tx)
                     .await?
                     .rows_affected();
-                    (if *doubtful { "doubtful" } else { "retry" }, Some(error))
+                    (if *why == Again::Doubtful { "doubtful" } else { "retry" }, Some(error))
                 }
                 Settlement::Dead { error } => {
                     ours += sqlx::query!(
@@ -103,22 +120,22 @@ impl Store {
         Ok(ours)
     }
 
-    /// Keeps `owner`'s claims of these deliveries for another `lease`, unless it has run out. Returns how many were kept.
-    pub async fn renew_claims(&self, owner: Uuid, deliveries: &[Uuid], lease: Duration, now: Millis) -> Result<u64, StoreError> {
-        let lease_until = from_millis(now.saturating_add(i64::try_from(lease.as_millis()).unwrap_or(i64::MAX)));
-        let renewed = sqlx::query!(
+    /// Keeps `owner`'s claims of these deliveries for another `lease` from now, by PostgreSQL's clock. A claim that ran out is its owner's
+    /// until another takes it. Gives those that were kept; one that is not among them is another's, over, or just being settled.
+    pub async fn renew_claims(&self, owner: Uuid, deliveries: &[Uuid], lease: Duration) -> Result<Vec<Uuid>, StoreError> {
+        let renewed = sqlx::query_scalar!(
             // What is locked is being settled: waiting for it could end in a deadlock with the one that settles several.
-            "UPDATE deliveries SET lease_until = $3 WHERE id IN (
-                 SELECT id FROM deliveries WHERE id = ANY($2) AND owner = $1 AND state = 'sending' AND lease_until > $4
-                 FOR UPDATE SKIP LOCKED)",
+            "UPDATE deliveries SET lease_until = clock_timestamp() + make_interval(secs => $3) WHERE id IN (
+                 SELECT id FROM deliveries WHERE id = ANY($2) AND owner = $1 AND state = 'sending'
+                 FOR UPDATE SKIP LOCKED)
+             RETURNING id",
             owner,
             deliveries,
-            lease_until,
-            from_millis(now),
+            lease.as_secs_f64(),
         )
-        .execute(self.pool())
+        .fetch_all(self.pool())
         .await?;
-        Ok(renewed.rows_affected())
+        Ok(renewed)
     }
 
     /// The channel's own id, where an earlier message told it (Slack: a channel set as `#name`).

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use model::{ChannelId, IncidentId, Millis, MonitorId, WorkspaceId};
+use model::{ChannelId, Clock as _, IncidentId, Millis, MonitorId, SystemClock, WorkspaceId};
 use store::Store;
-use store::incidents::{AlertRow, AlertingCommit, ClaimedDelivery, DeliveryRow, IncidentRow, SentMessage, Settlement};
+use store::incidents::{Again, AlertRow, AlertingCommit, ClaimedDelivery, DeliveryRow, IncidentRow, SentMessage, Settlement, Steady};
 use testkit::Stack;
 use uuid::Uuid;
 
@@ -99,7 +99,16 @@ fn one_over_and_one_open() -> Told {
 }
 
 async fn claim(store: &Store, owner: u128) -> Vec<ClaimedDelivery> {
-    store.claim_deliveries(Uuid::from_u128(owner), &[], 10_000, LEASE, BEGIN + 60 * MINUTE).await.expect("claimed")
+    claim_at(store, owner, BEGIN + 60 * MINUTE).await
+}
+
+async fn claim_at(store: &Store, owner: u128, now: Millis) -> Vec<ClaimedDelivery> {
+    store.claim_deliveries(Uuid::from_u128(owner), &[], 10_000, LEASE, now, &mut Steady::default()).await.expect("claimed")
+}
+
+/// All claims of so far have run out.
+pub async fn run_out(store: &Store) {
+    sqlx::query("UPDATE deliveries SET lease_until = clock_timestamp() WHERE state = 'sending'").execute(store.pool()).await.expect("aged");
 }
 
 #[tokio::test]
@@ -212,17 +221,97 @@ async fn a_claim_that_nobody_works_on_runs_out_though_its_owner_lives() {
     told.outage(2, 0, BEGIN, None);
     told.commit(store).await;
     let owner = Uuid::from_u128(1);
-    let begin = BEGIN + 60 * MINUTE;
     let claimed = claim(store, 1).await;
     let (kept, left) = (claimed[0].id, claimed[1].id);
-    for seconds in [4, 8, 12] {
-        let renewed = store.renew_claims(owner, &[kept], LEASE, begin + seconds * 1000).await.expect("renewed");
-        assert_eq!(renewed, 1);
-    }
-    let again = store.claim_deliveries(owner, &[], 10, LEASE, begin + 16_000).await.expect("claimed");
+    run_out(store).await;
+    assert_eq!(store.renew_claims(owner, &[kept], LEASE).await.expect("renewed"), [kept], "nobody took it meanwhile");
+    let again = claim(store, 1).await;
     assert_eq!(again.iter().map(|one| (one.id, one.doubtful)).collect::<Vec<_>>(), [(left, true)]);
-    // What ran out is another's to take.
-    assert_eq!(store.renew_claims(owner, &[kept], LEASE, begin + 60_000).await.expect("asked"), 0);
+    run_out(store).await;
+    assert_eq!(claim(store, 2).await.len(), 2);
+    assert!(store.renew_claims(owner, &[kept, left], LEASE).await.expect("asked").is_empty(), "another has them");
+}
+
+#[tokio::test]
+async fn a_sender_whose_clock_is_ahead_takes_nobodys_claim() {
+    let stack = Stack::new();
+    let store = &stack.database().await.store;
+    let mut told = Told::default();
+    told.outage(1, 0, BEGIN, None);
+    told.commit(store).await;
+    assert_eq!(claim_at(store, 1, BEGIN).await.len(), 1);
+    let mut over = Told::default();
+    over.outage(1, 0, BEGIN, Some(BEGIN + MINUTE));
+    over.commit(store).await;
+    // Neither is it given, nor folded into the recovery.
+    let far_ahead = BEGIN + 1_000_000 * MINUTE;
+    assert_eq!(claim_at(store, 2, far_ahead).await, []);
+    // A clock that is behind makes no claim shorter.
+    run_out(store).await;
+    assert_eq!(store.renew_claims(Uuid::from_u128(1), &[Uuid::from_u128(1 << 16 | 1)], LEASE).await.expect("renewed").len(), 1);
+    assert_eq!(claim_at(store, 2, far_ahead).await, []);
+}
+
+#[tokio::test]
+async fn after_an_absence_of_postgresql_claims_that_ran_out_are_left_to_their_owners_for_a_lease() {
+    let stack = Stack::new();
+    let store = &stack.database().await.store;
+    let mut told = Told::default();
+    told.outage(1, 0, BEGIN, None);
+    told.commit(store).await;
+    let opened = claim(store, 1).await;
+    let mut over = Told::default();
+    over.outage(1, 0, BEGIN, Some(BEGIN + MINUTE));
+    over.commit(store).await;
+    run_out(store).await;
+    // It last answered the other sender a minute ago.
+    let mut steady = Steady::default();
+    assert!(steady.answered(SystemClock.now_ms() - MINUTE, LEASE));
+    let other = Uuid::from_u128(2);
+    let claimed = store.claim_deliveries(other, &[], 10, LEASE, BEGIN + 60 * MINUTE, &mut steady).await.expect("claimed");
+    assert_eq!(claimed, [], "neither claimed nor folded");
+    let sent = Settlement::Sent { message: SentMessage::default(), found: false };
+    let ends = [(opened[0].id, opened[0].attempt, sent)];
+    assert_eq!(store.settle_deliveries(Uuid::from_u128(1), &ends, BEGIN).await.expect("settled"), 1);
+    let claimed = store.claim_deliveries(other, &[], 10, LEASE, BEGIN + 60 * MINUTE, &mut steady).await.expect("claimed");
+    assert_eq!(claimed.iter().map(|one| (one.kind.as_str(), one.tells_opening)).collect::<Vec<_>>(), [("resolved", false)]);
+}
+
+#[tokio::test]
+async fn the_recovery_of_an_outage_whose_beginning_was_given_up_tells_of_both() {
+    let stack = Stack::new();
+    let store = &stack.database().await.store;
+    let mut told = Told::default();
+    told.outage(1, 0, BEGIN, None);
+    told.commit(store).await;
+    let opened = claim(store, 1).await;
+    let dead = Settlement::Dead { error: "Slack says token_revoked".to_owned() };
+    store.settle_deliveries(Uuid::from_u128(1), &[(opened[0].id, opened[0].attempt, dead)], BEGIN).await.expect("settled");
+    let mut over = Told::default();
+    over.outage(1, 0, BEGIN, Some(BEGIN + MINUTE));
+    over.commit(store).await;
+    let claimed = claim(store, 1).await;
+    assert_eq!(claimed.iter().map(|one| (one.kind.as_str(), one.tells_opening)).collect::<Vec<_>>(), [("resolved", true)]);
+}
+
+#[tokio::test]
+async fn refusals_are_counted_from_the_first_in_a_row() {
+    let stack = Stack::new();
+    let store = &stack.database().await.store;
+    let mut told = Told::default();
+    told.outage(1, 0, BEGIN, None);
+    told.commit(store).await;
+    let mut seen = Vec::new();
+    for (minute, why) in
+        [(1, Again::Failed), (2, Again::Refused), (3, Again::Unsent), (4, Again::Refused), (5, Again::Doubtful), (6, Again::Refused)]
+    {
+        let one = claim(store, 1).await.pop().expect("one");
+        seen.push(one.refused_since.map(|since| (since - BEGIN) / MINUTE));
+        let end = Settlement::Retry { due_at: BEGIN, why, error: String::new() };
+        store.settle_deliveries(Uuid::from_u128(1), &[(one.id, one.attempt, end)], BEGIN + minute * MINUTE).await.expect("settled");
+    }
+    seen.push(claim(store, 1).await[0].refused_since.map(|since| (since - BEGIN) / MINUTE));
+    assert_eq!(seen, [None, None, Some(2), Some(2), Some(2), None, Some(6)]);
 }
 
 #[tokio::test]
@@ -232,7 +321,7 @@ async fn what_was_told_with_an_outage_is_told_with_its_end_where_that_comes_firs
     one_over_and_one_open().commit(store).await;
     let opened = claim(store, 1).await;
     assert_eq!(opened.len(), 1);
-    let again = Settlement::Retry { due_at: BEGIN, doubtful: false, error: String::new() };
+    let again = Settlement::Retry { due_at: BEGIN, why: Again::Failed, error: String::new() };
     store.settle_deliveries(Uuid::from_u128(1), &[(opened[0].id, opened[0].attempt, again)], BEGIN).await.expect("settled");
     let mut over = Told::default();
     over.outage(1, 1, BEGIN + 10 * MINUTE, Some(BEGIN + 12 * MINUTE));

@@ -17,18 +17,23 @@ pub enum SendFailure {
     /// The channel refuses it, and will until a person changes something.
     #[error("{error}")]
     Refused { error: String },
+    /// Nothing was sent: by then it was no longer sure that the message is ours to send.
+    #[error("it is not sure that another alerter does not send it")]
+    Unsure,
 }
 
 /// Of a channel's own words, so many characters are kept.
 const WORDS: usize = 200;
 
 impl SendFailure {
-    /// What a status other than success means. 5xx and 429 say that nothing was accepted.
+    /// What a status other than success means. 5xx and 429 say that nothing was accepted, but for those of a gateway that passed the
+    /// request on and then had no answer, or none that it could use.
     pub fn status(status: u16, retry_after: Option<Duration>, body: &str) -> Self {
         let words: String = body.chars().filter(|c| !c.is_control()).take(WORDS).collect();
         let error = format!("answered {status}{}{words}", if words.is_empty() { "" } else { ": " });
         match status {
-            408 | 425 | 429 | 500.. => Self::Retry { after: retry_after, error },
+            408 | 502 | 504 => Self::Doubtful { error },
+            425 | 429 | 500.. => Self::Retry { after: retry_after, error },
             _ => Self::Refused { error },
         }
     }
@@ -42,17 +47,10 @@ impl SendFailure {
     }
 }
 
-/// Words of Slack's API that pass by themselves.
-const PASSING: [&str; 8] = [
-    "ratelimited",
-    "rate_limited",
-    "internal_error",
-    "fatal_error",
-    "service_unavailable",
-    "request_timeout",
-    "team_added_to_org",
-    "accesslimited",
-];
+/// Words of Slack's API with which, as it says, a part of the call may have succeeded.
+const HALFWAY: [&str; 2] = ["internal_error", "fatal_error"];
+/// Words that pass by themselves.
+const PASSING: [&str; 6] = ["ratelimited", "rate_limited", "service_unavailable", "request_timeout", "team_added_to_org", "accesslimited"];
 
 impl From<SlackClientError> for SendFailure {
     fn from(error: SlackClientError) -> Self {
@@ -60,6 +58,9 @@ impl From<SlackClientError> for SendFailure {
             SlackClientError::RateLimitError(limit) => Self::Retry { after: limit.retry_after, error: "answered 429".to_owned() },
             SlackClientError::HttpError(error) => {
                 Self::status(error.status_code.as_u16(), None, error.http_response_body.as_deref().unwrap_or_default())
+            }
+            SlackClientError::ApiError(error) if HALFWAY.contains(&error.code.as_str()) => {
+                Self::Doubtful { error: format!("Slack says {}", error.code) }
             }
             SlackClientError::ApiError(error) if PASSING.contains(&error.code.as_str()) => {
                 Self::Retry { after: None, error: format!("Slack says {}", error.code) }
@@ -78,5 +79,33 @@ impl From<SlackClientError> for SendFailure {
                 Self::Retry { after: None, error: "the connection ended".to_owned() }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use slack_morphism::errors::SlackClientApiError;
+
+    use super::*;
+
+    #[test]
+    fn what_a_gateway_may_have_passed_on_is_in_doubt() {
+        let word = |status| match SendFailure::status(status, None, "") {
+            SendFailure::Retry { .. } => "retry",
+            SendFailure::Doubtful { .. } => "doubtful",
+            SendFailure::Refused { .. } => "refused",
+            SendFailure::Unsure => "unsure",
+        };
+        assert_eq!([408, 502, 504].map(word), ["doubtful"; 3]);
+        assert_eq!([425, 429, 500, 503].map(word), ["retry"; 4]);
+        assert_eq!([301, 400, 403, 404, 410].map(word), ["refused"; 5]);
+    }
+
+    #[test]
+    fn what_slack_may_have_done_by_half_is_in_doubt() {
+        let said = |code: &str| SendFailure::from(SlackClientError::ApiError(SlackClientApiError::new(code.to_owned())));
+        assert!(matches!(said("fatal_error"), SendFailure::Doubtful { .. }));
+        assert!(matches!(said("ratelimited"), SendFailure::Retry { .. }));
+        assert!(matches!(said("token_revoked"), SendFailure::Refused { .. }));
     }
 }

@@ -1,6 +1,9 @@
 //! Slack app with a bot token: one thread per incident, the first message edited on recovery. A send in
 //! doubt is looked up in the channel by its metadata before anything is sent again.
 
+use std::collections::HashMap;
+
+use model::Millis;
 use secrecy::{ExposeSecret, SecretString};
 use slack_morphism::api::{SlackApiChatPostMessageRequest, SlackApiChatUpdateRequest, SlackApiConversationsHistoryRequest};
 use slack_morphism::prelude::{SlackMessageContent, ValueStruct};
@@ -9,32 +12,15 @@ use store::incidents::SentMessage;
 
 use super::notice::{Notice, NoticeKind};
 use super::slack_blocks::EVENT_TYPE;
+use super::slack_place::Place;
 use super::slack_transport::GuardedConnector;
-use super::{Channels, SendFailure, Sent};
+use super::{Channels, MaySend, SendFailure, Sent, check};
 
-/// Pages of history searched for a message in doubt, of [`PAGE`] messages each.
-const PAGES: usize = 5;
+/// Pages of history searched for messages in doubt, of [`PAGE`] messages each, newest first.
+const PAGES: usize = 25;
 const PAGE: u16 = 200;
 
-type Session<'a> = SlackClientSession<'a, GuardedConnector>;
-
-/// Where to post: the channel as set (an id or `#name`), and its id where an earlier message told it.
-struct Place<'a> {
-    set: &'a str,
-    id: Option<String>,
-}
-
-impl Place<'_> {
-    fn to_post(&self) -> SlackChannelId {
-        SlackChannelId(self.id.clone().unwrap_or_else(|| self.set.to_owned()))
-    }
-
-    /// History is only read by id.
-    fn to_read(&self) -> Option<SlackChannelId> {
-        let id = self.id.clone().or_else(|| (!self.set.starts_with('#')).then(|| self.set.to_owned()))?;
-        Some(SlackChannelId(id))
-    }
-}
+pub(super) type Session<'a> = SlackClientSession<'a, GuardedConnector>;
 
 pub async fn send(
     channels: &Channels,
@@ -42,39 +28,47 @@ pub async fn send(
     channel: &str,
     known_id: Option<String>,
     notices: &[Notice],
+    may_send: MaySend<'_>,
 ) -> Result<Vec<Sent>, SendFailure> {
     let token = SlackApiToken::new(token.expose_secret().into());
     let session = channels.slack.open_session(&token);
-    let place = Place { set: channel, id: known_id };
+    let place = Place::new(channel, known_id);
     if let [notice] = notices {
-        return Ok(vec![single(channels, &session, &place, notice).await?]);
+        return Ok(vec![single(channels, &session, &place, notice, may_send).await?]);
     }
-    let mut sent = vec![None; notices.len()];
-    for (slot, notice) in sent.iter_mut().zip(notices) {
-        if notice.doubtful {
-            *slot = find(&session, &place, notice, &notice.alert.to_string(), "alerts").await?.map(|message| Sent { message, found: true });
-        }
-    }
+    let doubtful: Vec<&Notice> = notices.iter().filter(|notice| notice.doubtful).collect();
+    let ids: Vec<String> = doubtful.iter().map(|notice| notice.alert.to_string()).collect();
+    let found = find(&session, &place, doubtful.iter().map(|notice| began(notice)).min(), &ids, "alerts").await?;
+    let mut sent: Vec<Option<Sent>> = notices.iter().map(|notice| known(&found, &notice.alert.to_string())).collect();
     let fresh: Vec<Notice> =
         notices.iter().zip(&sent).filter(|(notice, sent)| sent.is_none() && notice.is_news()).map(|(notice, _)| notice.clone()).collect();
-    let posted =
-        if fresh.is_empty() { SentMessage::default() } else { post(&session, &place, channels.blocks.group(&fresh), None).await? };
+    let posted = if fresh.is_empty() {
+        SentMessage::default()
+    } else {
+        post(&session, &place, channels.blocks.group(&fresh), None, may_send).await?
+    };
     // A grouped message is nobody's thread, so only its channel is kept.
     let grouped = Sent { message: SentMessage { channel: posted.channel, ts: None }, found: false };
-    Ok(sent.into_iter().map(|found| found.unwrap_or_else(|| grouped.clone())).collect())
+    Ok(sent.iter_mut().map(|found| found.take().unwrap_or_else(|| grouped.clone())).collect())
 }
 
-async fn single(channels: &Channels, session: &Session<'_>, place: &Place<'_>, notice: &Notice) -> Result<Sent, SendFailure> {
+async fn single(
+    channels: &Channels,
+    session: &Session<'_>,
+    place: &Place<'_>,
+    notice: &Notice,
+    may_send: MaySend<'_>,
+) -> Result<Sent, SendFailure> {
     if notice.doubtful
-        && let Some(message) = find(session, place, notice, &notice.alert.to_string(), "alerts").await?
+        && let Some(sent) = find_one(session, place, notice, notice.alert.to_string(), "alerts").await?
     {
-        return Ok(Sent { message, found: true });
+        return Ok(sent);
     }
     // Where the beginning was never confirmed, it may still be there.
     let mut parent = notice.parent.clone();
     if parent.is_none() && notice.tells_opening && matches!(notice.kind, NoticeKind::Recovered | NoticeKind::Sees) {
-        let beginning = find(session, place, notice, &notice.incident.to_string(), "incidents").await?;
-        parent = beginning.and_then(|message| message.channel.zip(message.ts));
+        let beginning = find_one(session, place, notice, notice.incident.to_string(), "incidents").await?;
+        parent = beginning.and_then(|sent| sent.message.channel.zip(sent.message.ts));
     }
     let content = channels.blocks.single(notice);
     match (&parent, notice.kind) {
@@ -89,7 +83,21 @@ async fn single(channels: &Channels, session: &Session<'_>, place: &Place<'_>, n
         _ => {}
     }
     let thread = parent.as_ref().map(|(_, ts)| ts.as_str());
-    Ok(Sent { message: post(session, place, content, thread).await?, found: false })
+    Ok(Sent { message: post(session, place, content, thread, may_send).await?, found: false })
+}
+
+async fn find_one(session: &Session<'_>, place: &Place<'_>, notice: &Notice, id: String, list: &str) -> Result<Option<Sent>, SendFailure> {
+    let found = find(session, place, Some(began(notice)), std::slice::from_ref(&id), list).await?;
+    Ok(known(&found, &id))
+}
+
+fn known(found: &HashMap<String, SentMessage>, id: &str) -> Option<Sent> {
+    found.get(id).map(|message| Sent { message: message.clone(), found: true })
+}
+
+/// No message about it is older.
+fn began(notice: &Notice) -> Millis {
+    notice.created_at.min(notice.since)
 }
 
 async fn post(
@@ -97,7 +105,9 @@ async fn post(
     place: &Place<'_>,
     content: SlackMessageContent,
     thread: Option<&str>,
+    may_send: MaySend<'_>,
 ) -> Result<SentMessage, SendFailure> {
+    check(may_send)?;
     let mut request = SlackApiChatPostMessageRequest::new(place.to_post(), content).with_unfurl_links(false).with_unfurl_media(false);
     if let Some(thread) = thread {
         // Shown in the channel too: a recovery should be seen by whoever saw the beginning.
@@ -120,13 +130,19 @@ async fn edit(session: &Session<'_>, channel: &str, ts: &str, content: SlackMess
     }
 }
 
-/// Looks for a message whose metadata names `id`, from a minute before the alert on.
-async fn find(session: &Session<'_>, place: &Place<'_>, notice: &Notice, id: &str, list: &str) -> Result<Option<SentMessage>, SendFailure> {
-    let Some(channel) = place.to_read() else {
-        // A name without an id cannot be read; the message says that it may be a repeat.
-        return Ok(None);
-    };
-    let oldest = SlackTs(format!("{}.000000", (notice.created_at.min(notice.since)).div_euclid(1000) - 60));
+/// Looks for the messages whose metadata names one of `ids`, all in one walk through the channel from its newest message to a minute
+/// before `since`.
+async fn find(
+    session: &Session<'_>,
+    place: &Place<'_>,
+    since: Option<Millis>,
+    ids: &[String],
+    list: &str,
+) -> Result<HashMap<String, SentMessage>, SendFailure> {
+    let mut found = HashMap::new();
+    let Some(since) = since else { return Ok(found) };
+    let Some(channel) = place.to_read(session).await? else { return Ok(found) };
+    let oldest = SlackTs(format!("{}.000000", since.div_euclid(1000) - 60));
     let mut cursor: Option<SlackCursorId> = None;
     for _ in 0..PAGES {
         let request = SlackApiConversationsHistoryRequest::new()
@@ -140,22 +156,24 @@ async fn find(session: &Session<'_>, place: &Place<'_>, notice: &Notice, id: &st
             // Without the right to read, a send in doubt is repeated and says so, as on a webhook.
             Err(SendFailure::Refused { error }) => {
                 tracing::warn!(error, "the Slack channel cannot be read back; a send in doubt may be repeated");
-                return Ok(None);
+                return Ok(found);
             }
             Err(SendFailure::Doubtful { error }) => return Err(SendFailure::Retry { after: None, error }),
             Err(error) => return Err(error),
         };
         for message in &page.messages {
             let metadata = message.content.metadata.as_ref().filter(|metadata| metadata.event_type == EVENT_TYPE);
-            let ids = metadata.and_then(|metadata| metadata.event_payload.as_ref()?.get(list));
-            if ids.is_some_and(|ids| ids.split(',').any(|one| one == id)) {
-                return Ok(Some(SentMessage { channel: Some(channel.value().clone()), ts: Some(message.origin.ts.value().clone()) }));
+            let named = metadata.and_then(|metadata| metadata.event_payload.as_ref()?.get(list));
+            for id in named.into_iter().flat_map(|named| named.split(',')).filter(|id| ids.iter().any(|wanted| wanted == id)) {
+                let message = SentMessage { channel: Some(channel.value().clone()), ts: Some(message.origin.ts.value().clone()) };
+                found.entry(id.to_owned()).or_insert(message);
             }
         }
         cursor = page.response_metadata.and_then(|more| more.next_cursor).filter(|cursor| !cursor.value().is_empty());
-        if cursor.is_none() {
-            break;
+        if cursor.is_none() || found.len() == ids.len() {
+            return Ok(found);
         }
     }
-    Ok(None)
+    tracing::warn!("a message in doubt is not among the newest of its Slack channel; it may be repeated");
+    Ok(found)
 }

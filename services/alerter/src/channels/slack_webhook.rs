@@ -7,12 +7,13 @@ use slack_morphism::prelude::SlackMessageContent;
 use url::Url;
 
 use super::notice::Notice;
-use super::{Channels, SendFailure, Sent};
+use super::{Channels, MaySend, SendFailure, Sent, check};
 
-pub async fn send(channels: &Channels, url: &SecretString, notices: &[Notice]) -> Result<Vec<Sent>, SendFailure> {
+pub async fn send(channels: &Channels, url: &SecretString, notices: &[Notice], may_send: MaySend<'_>) -> Result<Vec<Sent>, SendFailure> {
     let told: Vec<Notice> = notices.iter().filter(|notice| notice.is_news()).cloned().collect();
     if let Some(first) = told.first() {
         let content = if told.len() == 1 { channels.blocks.single(first) } else { channels.blocks.group(&told) };
+        check(may_send)?;
         post(channels, url, content).await?;
     }
     Ok(vec![Sent::default(); notices.len()])

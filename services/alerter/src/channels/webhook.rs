@@ -17,15 +17,17 @@ use url::Url;
 
 use super::notice::{Notice, NoticeKind};
 use super::slack_transport::retry_after;
-use super::{ATTEMPT, Channels, SendFailure, Sent};
+use super::{ATTEMPT, Channels, MaySend, SendFailure, Sent, check};
 
 pub async fn send(
     channels: &Channels,
     url: &SecretString,
     secret: Option<&SecretString>,
     notices: &[Notice],
+    may_send: MaySend<'_>,
 ) -> Result<Vec<Sent>, SendFailure> {
     for notice in notices {
+        check(may_send)?;
         post(channels, url, secret, notice).await?;
     }
     Ok(vec![Sent::default(); notices.len()])

@@ -10,20 +10,17 @@ use tokio::time::Instant;
 use tracing::Instrument;
 use uuid::Uuid;
 
+use super::ends::{WAITS, end, pause};
+use super::under_way::Kept;
 use super::{Sender, in_one, pace};
 use crate::channels::notice::Notice;
 use crate::channels::{SendFailure, Sent, most_messages};
 
-/// First and longest pause between attempts.
-const FIRST_PAUSE: Duration = Duration::from_secs(1);
-const LONGEST_PAUSE: Duration = Duration::from_mins(5);
-/// After a send in doubt: long enough for the first copy to arrive.
-const DOUBT_PAUSE: Duration = Duration::from_secs(5);
-/// A refusal may be a setting that a person is about to mend.
-const REFUSED_PAUSE: Duration = Duration::from_mins(1);
-/// A delivery is given up after so long; a refused one sooner.
-const GIVE_UP_MS: Millis = 24 * 3_600_000;
-const GIVE_UP_REFUSED_MS: Millis = 3_600_000;
+/// What another sender's claim or our own renewal has locked is asked for again after so long, so many times.
+const LOCKED: Duration = Duration::from_millis(100);
+const LOCKED_TIMES: u32 = 10;
+/// PostgreSQL is away: it is asked again after so long.
+const AWAY: Duration = Duration::from_secs(1);
 
 /// A claim's turn at its channel.
 struct Turn {
@@ -49,7 +46,7 @@ fn after(ms: Millis) -> Option<Instant> {
 
 impl Sender {
     /// Sends; says until when the channel should be left alone.
-    pub(super) async fn deliver(&self, id: ChannelId, deliveries: Vec<ClaimedDelivery>) -> Option<Instant> {
+    pub(super) async fn deliver(&self, id: ChannelId, deliveries: Vec<ClaimedDelivery>, kept: &Kept) -> Option<Instant> {
         let Some(channel) = self.catalog.get(id) else {
             self.catalog.wake();
             let ends = deliveries.iter().map(|delivery| (delivery, self.unknown(delivery))).collect();
@@ -61,13 +58,46 @@ impl Sender {
         let turn = self.turn(&channel, deliveries.len().div_ceil(size)).await;
         let ours = turn.room.saturating_mul(size).min(deliveries.len());
         for (i, batch) in deliveries.iter().take(ours).collect::<Vec<_>>().chunks(size).enumerate() {
-            if let Some(until) = self.send(&channel, known_id.clone(), batch).await {
-                self.put_back(&channel, deliveries.iter().skip((i + 1) * size)).await;
+            let (batch, others) = self.still_ours(batch, kept).await;
+            self.put_back(&channel, others.into_iter(), "was not sent: the claim had run out").await;
+            if self.ctx.shutdown().is_cancelled() {
+                let left = batch.into_iter().chain(deliveries.iter().skip((i + 1) * size));
+                self.put_back(&channel, left, "was not sent: the alerter stops").await;
+                return None;
+            }
+            if batch.is_empty() {
+                continue;
+            }
+            if let Some(until) = self.send(&channel, known_id.clone(), &batch, kept).await {
+                self.put_back(&channel, deliveries.iter().skip((i + 1) * size), WAITS).await;
                 return Some(until);
             }
         }
-        self.put_back(&channel, deliveries.iter().skip(ours)).await;
+        self.put_back(&channel, deliveries.iter().skip(ours), WAITS).await;
         if ours > 0 && (size > 1 || turn.storm) { self.told(id, size > 1).await } else { turn.until }
+    }
+
+    /// Those of a batch that are surely ours, and the others. Where PostgreSQL has not said so lately it is asked, and its answer waited
+    /// for: what could not be recorded had better not be sent.
+    async fn still_ours<'a>(&self, batch: &[&'a ClaimedDelivery], kept: &Kept) -> (Vec<&'a ClaimedDelivery>, Vec<&'a ClaimedDelivery>) {
+        let ids: Vec<Uuid> = batch.iter().map(|delivery| delivery.id).collect();
+        let mut locked = 0;
+        while !Self::may_send(kept, batch) && locked < LOCKED_TIMES && !self.ctx.shutdown().is_cancelled() {
+            let pause = match self.keep(kept.all(), &ids).await {
+                Ok(()) => {
+                    locked += 1;
+                    LOCKED
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "messages wait: it is not known whether they are still ours to send");
+                    AWAY
+                }
+            };
+            if !Self::may_send(kept, batch) {
+                tokio::time::sleep(pause).await;
+            }
+        }
+        batch.iter().partition(|delivery| Self::may_send(kept, &[delivery]))
     }
 
     /// Takes room for up to `wanted` messages in the pace that all alerters keep.
@@ -102,21 +132,15 @@ impl Sender {
         }
     }
 
-    /// What the channel takes later, by its pace or because it failed, goes back unsent.
-    async fn put_back<'a>(&self, channel: &Channel, unsent: impl Iterator<Item = &'a ClaimedDelivery>) {
-        let due_at = self.clock.now_ms();
-        let back = Settlement::Retry { due_at, doubtful: false, error: "waits until the channel takes messages again".to_owned() };
-        self.settle(channel.settings.kind(), unsent.map(|delivery| (delivery, back.clone())).collect()).await;
-    }
-
-    async fn send(&self, channel: &Arc<Channel>, known_id: Option<String>, batch: &[&ClaimedDelivery]) -> Option<Instant> {
+    async fn send(&self, channel: &Arc<Channel>, known_id: Option<String>, batch: &[&ClaimedDelivery], kept: &Kept) -> Option<Instant> {
         let notices: Vec<Notice> = batch.iter().map(|delivery| Notice::of(delivery)).collect();
         let kind = channel.settings.kind();
         let span = tracing::info_span!("deliver", channel = kind, deliveries = batch.len());
         if let [ClaimedDelivery { traceparent: Some(parent), .. }] = batch {
             kafka::set_parent(&span, parent);
         }
-        match self.channels.send(channel, &notices, known_id).instrument(span).await {
+        let may_send = || Self::may_send(kept, batch);
+        match self.channels.send(channel, &notices, known_id, &may_send).instrument(span).await {
             Ok(sent) => {
                 service::crash_point!("alerter::sent");
                 let now = self.clock.now_ms();
@@ -133,6 +157,10 @@ impl Sender {
                 self.settle(kind, ends).await;
                 None
             }
+            Err(SendFailure::Unsure) => {
+                self.put_back(channel, batch.iter().copied(), "was not sent: the claim ran out meanwhile").await;
+                Some(Instant::now())
+            }
             Err(failure) => {
                 service::crash_point!("alerter::not_sent");
                 tracing::warn!(channel = channel.name, kind, deliveries = batch.len(), error = %failure, "a message was not delivered");
@@ -146,89 +174,5 @@ impl Sender {
                 Some(Instant::now() + pause)
             }
         }
-    }
-
-    /// Records the ends; if PostgreSQL does not take them, the claims expire and are in doubt.
-    async fn settle(&self, kind: &str, ends: Vec<(&ClaimedDelivery, Settlement)>) {
-        if ends.is_empty() {
-            return;
-        }
-        for (delivery, end) in &ends {
-            let outcome = match end {
-                Settlement::Sent { found: false, .. } => "sent",
-                Settlement::Sent { found: true, .. } => "found",
-                Settlement::Retry { doubtful: true, .. } => "doubtful",
-                Settlement::Retry { .. } => "retry",
-                Settlement::Dead { error } => {
-                    tracing::error!(delivery = %delivery.id, incident = %delivery.incident, error, "a message is given up");
-                    "dead"
-                }
-            };
-            self.metrics.attempts.with_label_values(&[kind, outcome]).inc();
-        }
-        let rows: Vec<(Uuid, i32, Settlement)> = ends.into_iter().map(|(delivery, end)| (delivery.id, delivery.attempt, end)).collect();
-        let mut pause = Duration::from_millis(100);
-        for _ in 0..8 {
-            match self.store.settle_deliveries(self.owner, &rows, self.clock.now_ms()).await {
-                Ok(_) => {
-                    service::crash_point!("alerter::settled");
-                    return;
-                }
-                Err(error) if error.is_retryable() => tracing::warn!(%error, "a delivery's end is not recorded yet"),
-                Err(error) => {
-                    tracing::error!(%error, "a delivery's end cannot be recorded");
-                    return;
-                }
-            }
-            tokio::time::sleep(pause).await;
-            pause = (pause * 2).min(Duration::from_secs(5));
-        }
-    }
-
-    fn unknown(&self, delivery: &ClaimedDelivery) -> Settlement {
-        let now = self.clock.now_ms();
-        if now - delivery.created_at > GIVE_UP_REFUSED_MS {
-            return Settlement::Dead { error: "the channel no longer exists".to_owned() };
-        }
-        Settlement::Retry { due_at: now + 30_000, doubtful: false, error: "the channel is not known".to_owned() }
-    }
-}
-
-/// How an attempt that failed leaves its delivery.
-fn end(failure: &SendFailure, delivery: &ClaimedDelivery, pause: Duration, now: Millis) -> Settlement {
-    let age = now - delivery.created_at;
-    let error = failure.to_string();
-    let refused = matches!(failure, SendFailure::Refused { .. });
-    if age > if refused { GIVE_UP_REFUSED_MS } else { GIVE_UP_MS } {
-        return Settlement::Dead { error };
-    }
-    let due_at = now + i64::try_from(pause.as_millis()).unwrap_or(i64::MAX / 2);
-    Settlement::Retry { due_at, doubtful: matches!(failure, SendFailure::Doubtful { .. }), error }
-}
-
-/// Exponential in the channel's failures in a row, with jitter; what the channel asked for is kept.
-fn pause(failure: &SendFailure, in_a_row: u32) -> Duration {
-    let first = match failure {
-        SendFailure::Retry { after: Some(after), .. } => return *after + Duration::from_millis(rand::random_range(10..250)),
-        SendFailure::Retry { after: None, .. } => FIRST_PAUSE,
-        SendFailure::Doubtful { .. } => DOUBT_PAUSE,
-        SendFailure::Refused { .. } => REFUSED_PAUSE,
-    };
-    let doubled = first.saturating_mul(1 << in_a_row.saturating_sub(1).min(16));
-    doubled.min(LONGEST_PAUSE).mul_f64(rand::random_range(0.75..1.25))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn pauses_grow_to_a_limit_and_keep_what_was_asked() {
-        let retry = SendFailure::Retry { after: None, error: String::new() };
-        assert!(pause(&retry, 1) < Duration::from_millis(1300));
-        assert!(pause(&retry, 4) > Duration::from_secs(5));
-        assert!(pause(&retry, 40) <= LONGEST_PAUSE.mul_f64(1.25));
-        let asked = SendFailure::Retry { after: Some(Duration::from_secs(30)), error: String::new() };
-        assert!(pause(&asked, 9) >= Duration::from_secs(30) && pause(&asked, 9) < Duration::from_secs(31));
     }
 }

@@ -98,3 +98,32 @@ async fn a_pause_ends_the_incident_without_a_message_of_its_own() {
     assert_eq!(mesh.count("SELECT count(*) FROM incidents WHERE state = 'resolved' AND note = 'paused'").await, 1);
     assert_eq!(mesh.slack.messages().len(), 1);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_first_message_in_doubt_is_found_though_its_channel_is_only_known_by_name() {
+    let mut mesh = Mesh::new(1, 1, Told::SlackBotByName).await;
+    mesh.slack.script([SlackBehaviour::Reset]);
+    let _alerter = mesh.alerter();
+    mesh.all(Down).await;
+    mesh.all(Down).await;
+    eventually("it is found", LONG, async || (mesh.count("SELECT count(*) FROM deliveries WHERE state = 'sent'").await == 1).then_some(()))
+        .await;
+    assert_eq!((mesh.slack.posts().len(), mesh.slack.messages().len()), (1, 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_messages_in_doubt_are_looked_up_in_one_walk_however_much_was_written_since() {
+    let mut mesh = Mesh::new(8, 1, Told::SlackBot).await;
+    mesh.slack.script([SlackBehaviour::Reset]);
+    mesh.all(Down).await;
+    mesh.all(Down).await;
+    // What was in the log before it came is told together.
+    let _alerter = mesh.alerter();
+    mesh.slack.wait_taken(1, LONG).await;
+    mesh.slack.chatter(1_500);
+    eventually("they are found", LONG, async || {
+        (mesh.count("SELECT count(*) FROM deliveries WHERE state = 'sent'").await == 8).then_some(())
+    })
+    .await;
+    assert_eq!((mesh.slack.posts().len(), mesh.slack.reads()), (1, 8), "1,501 messages in pages of 200, once");
+}

@@ -46,6 +46,8 @@ struct Users {
 pub enum Told {
     SlackWebhook,
     SlackBot,
+    /// The bot, its channel set by name.
+    SlackBotByName,
     Webhook,
 }
 
@@ -64,6 +66,7 @@ impl Mesh {
         let settings = match told {
             Told::SlackWebhook => ChannelSettings::SlackWebhook { url: slack.webhook_url().into() },
             Told::SlackBot => ChannelSettings::SlackBot { token: "xoxb-test".into(), channel: "C0FAKE".to_owned() },
+            Told::SlackBotByName => ChannelSettings::SlackBot { token: "xoxb-test".into(), channel: "#ops".to_owned() },
             Told::Webhook => ChannelSettings::Webhook { url: slack.sink_url().into(), secret: Some("s3cret".into()) },
         };
         let channel = Channel { id: Uuid::new_v4().into(), workspace, name: "ops".to_owned(), default: true, updated_at: 1, settings };
@@ -212,6 +215,11 @@ impl Mesh {
 
     pub async fn store(&self) -> store::Store {
         self.stack.database().await.store.clone()
+    }
+
+    /// Runs SQL that gives nothing.
+    pub async fn run(&self, sql: &'static str) {
+        self.stack.database().await.run(sql).await;
     }
 
     /// The number a query gives.

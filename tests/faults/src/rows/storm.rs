@@ -38,6 +38,8 @@ pub(super) struct Storm {
     /// Name and id.
     pub monitors: Vec<(String, String)>,
     flipped: BTreeMap<String, (bool, Instant)>,
+    /// From when to when a sender could not say what became of its messages: it was dead or stood still, or PostgreSQL was away.
+    pub unsure: Vec<(Instant, Instant)>,
     pub seed: Seed,
     pub began: Millis,
     _directory: tempfile::TempDir,
@@ -123,7 +125,21 @@ impl Storm {
             })
             .await;
         }
-        Self { mesh, postgres, broker, redis, farm, slack, api, monitors, flipped: BTreeMap::new(), seed, began, _directory: directory }
+        Self {
+            mesh,
+            postgres,
+            broker,
+            redis,
+            farm,
+            slack,
+            api,
+            monitors,
+            flipped: BTreeMap::new(),
+            unsure: Vec::new(),
+            seed,
+            began,
+            _directory: directory,
+        }
     }
 
     /// Turns some targets over, those that stood for long enough.

@@ -20,6 +20,10 @@ use crate::rows::alerts::copies::{OPENED, RESOLVED, copies, unnamed};
 /// After the slot: a check, its confirmation, the way to the target.
 const LATE_MS: Millis = 3000;
 
+/// After a fault, what was in doubt is told by then: the lease of whoever held it, one more that is left to owners after an absence
+/// of PostgreSQL, and the channel's rests.
+const DOUBT: Duration = Duration::from_mins(1);
+
 impl Storm {
     pub(super) async fn check(&mut self, row: &mut Row) {
         let pool = self.mesh.stack.database().await.store.pool().clone();
@@ -164,6 +168,12 @@ impl Storm {
         }
         let mut told_by_slack: BTreeMap<(String, &str), (usize, usize)> = BTreeMap::new();
         for copy in self.slack.posts().iter().flat_map(copies) {
+            row.require(!copy.repeat || explained(copy.at, &self.unsure), || {
+                format!(
+                    "I8, {} of {} is flagged as a repeat, though every sender knew what became of its messages",
+                    copy.kind, copy.monitor
+                )
+            });
             let (all, repeats) = told_by_slack.entry((copy.monitor, copy.kind)).or_default();
             *all += 1;
             *repeats += usize::from(copy.repeat);
@@ -206,5 +216,27 @@ impl Storm {
         let unnamed: usize = self.slack.posts().iter().map(unnamed).sum();
         row.require(unseen.len() <= unnamed, || format!("I7, {unnamed} were counted in groups, and {} not told: {unseen:?}", unseen.len()));
         reopened
+    }
+}
+
+/// Slack answers every message here, so only these leave one in doubt.
+fn explained(repeat: Instant, unsure: &[(Instant, Instant)]) -> bool {
+    unsure.iter().any(|(from, until)| (*from..=*until + DOUBT).contains(&repeat))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_fault_of_a_sender_or_its_database_explains_a_repeat() {
+        let begin = Instant::now();
+        let at = |seconds| begin + Duration::from_secs(seconds);
+        assert!(!explained(at(10), &[]));
+        let unsure = [(at(20), at(38)), (at(200), at(200))];
+        assert_eq!(
+            [10, 25, 60, 98, 99, 199, 230].map(|seconds| explained(at(seconds), &unsure)),
+            [false, true, true, true, false, false, true]
+        );
     }
 }

@@ -109,7 +109,7 @@ impl Storm {
             let pause = Duration::from_millis(self.seed.below(3000));
             self.live(pause).await;
             if self.mesh.runs(service, replica) {
-                self.mesh.kill9(service, replica);
+                self.kill9(service, replica);
                 row.exposed(service.name());
             }
             let pause = Duration::from_millis(300 + self.seed.below(3000));
@@ -118,15 +118,26 @@ impl Storm {
         }
     }
 
+    fn kill9(&mut self, service: Service, replica: usize) {
+        self.mesh.kill9(service, replica);
+        if service == Service::Alerter {
+            self.unsure.push((Instant::now(), Instant::now()));
+        }
+    }
+
     async fn pauses(&mut self, rounds: u64, row: &mut Row) {
         for _ in 0..rounds {
-            // Past the lease of two seconds; past the session of ten.
-            for (service, seconds) in [(Service::Pinger, 7), (Service::Processor, 14), (Service::Alerter, 14)] {
+            // Past the lease of two seconds; past the session of ten; past a sender's lease of fifteen.
+            for (service, seconds) in [(Service::Pinger, 7), (Service::Processor, 14), (Service::Alerter, 18)] {
                 row.trials += 1;
                 let replica = usize::try_from(self.seed.below(2)).unwrap_or(0);
+                let from = Instant::now();
                 self.mesh.signal(service, replica, "STOP");
                 self.live(Duration::from_secs(seconds)).await;
                 self.mesh.signal(service, replica, "CONT");
+                if service == Service::Alerter {
+                    self.unsure.push((from, Instant::now()));
+                }
                 row.exposed(service.name());
                 self.live(Duration::from_secs(2)).await;
             }
@@ -173,7 +184,7 @@ impl Storm {
                 if n % 2 == 0 {
                     self.mesh.terminate(service, 1).await;
                 } else {
-                    self.mesh.kill9(service, 1);
+                    self.kill9(service, 1);
                 }
                 self.live(pause).await;
                 self.mesh.restart(service, 1);

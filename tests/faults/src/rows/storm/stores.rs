@@ -140,10 +140,12 @@ impl Storm {
                     Some("any moment")
                 }
             };
+            let from = Instant::now();
             self.postgres().stop_hard().await;
             let pause = Duration::from_millis(self.seed.below(2500));
             self.live(pause).await;
             self.postgres().resume().await;
+            self.unsure.push((from, Instant::now()));
             match place {
                 Some(place) => row.exposed(place),
                 None => *row.places.entry("nothing was held up".to_owned()).or_default() += 1,
@@ -154,9 +156,11 @@ impl Storm {
             return;
         }
         row.trials += 1;
+        let from = Instant::now();
         self.postgres().stop_hard().await;
         self.live(longest).await;
         self.postgres().resume().await;
+        self.unsure.push((from, Instant::now()));
         row.exposed(&format!("away {} s", longest.as_secs()));
         let began = Instant::now();
         let drained = self.committed_to_the_end(SOON).await;

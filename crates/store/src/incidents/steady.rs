@@ -1,0 +1,49 @@
+//! Whether claims that ran out may be taken over: not after PostgreSQL was away, as their owners could not renew them then.
+
+use std::time::Duration;
+
+use model::Millis;
+
+/// Whoever claims looks every two seconds. A longer gap than this between two answers means that PostgreSQL was away, or we were.
+/// A shorter absence lets no claim run out that is renewed every few seconds.
+const GAP_MS: Millis = 7_500;
+
+/// How long PostgreSQL has answered one that looks again and again, by PostgreSQL's own clock.
+#[derive(Debug, Clone, Default)]
+pub struct Steady {
+    last: Option<Millis>,
+    /// When it answered again after the last gap.
+    since: Option<Millis>,
+}
+
+impl Steady {
+    /// PostgreSQL answers, and its clock says `now`. Gives whether claims that ran out may be taken over: after a gap their owners,
+    /// which may live and know what became of their messages, have one `lease` to say so.
+    pub fn answered(&mut self, now: Millis, lease: Duration) -> bool {
+        if self.last.replace(now).is_some_and(|last| now - last > GAP_MS) {
+            self.since = Some(now);
+        }
+        let lease = Millis::try_from(lease.as_millis()).unwrap_or(Millis::MAX);
+        self.since.is_none_or(|since| now - since >= lease)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LEASE: Duration = Duration::from_secs(15);
+
+    #[test]
+    fn after_a_gap_others_have_a_lease_to_come_back() {
+        let mut steady = Steady::default();
+        let mut at = |seconds: Millis| steady.answered(seconds * 1000, LEASE);
+        assert!(at(0), "nothing was missed by one that has just come");
+        assert!(at(2) && at(9));
+        // Away for a minute.
+        assert_eq!([at(69), at(71), at(76), at(83)], [false; 4]);
+        assert!(at(84) && at(86));
+        assert_eq!([at(94), at(101), at(108)], [false; 3], "each gap counts");
+        assert!(at(109));
+    }
+}
