@@ -4,6 +4,8 @@
 mod attempt;
 mod failures;
 mod pace;
+#[cfg(test)]
+mod tests;
 mod under_way;
 
 use std::collections::HashMap;

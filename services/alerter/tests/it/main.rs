@@ -3,6 +3,7 @@
 #![expect(clippy::expect_used, reason = "a test that cannot go on says why and stops")]
 
 mod bot;
+mod clocks;
 mod heartbeat;
 mod hold;
 mod mesh;
