@@ -1,4 +1,4 @@
-//! The connections of an HTTP server: only so many, each with a request soon, all finished at shutdown.
+//! The connections of an HTTP server: only so many, each with a request soon and its answer read, all finished at shutdown.
 //!
 //! HTTP/1.1 alone: our services speak it to each other, a proxy that speaks HTTP/2 to browsers speaks it to us, and hyper's
 //! choice between the two waits for the first bytes without any deadline.
@@ -20,6 +20,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
+use crate::impatient::Impatient;
 use crate::timely::timely;
 use crate::{Context, Error};
 
@@ -27,6 +28,8 @@ use crate::{Context, Error};
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a client may take to send a request's body, from its head on.
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a client may take nothing of an answer while more of it waits to be sent. A stream with nothing to say waits for nobody.
+const UNREAD_TIMEOUT: Duration = Duration::from_secs(30);
 /// Once shutdown began, connections are still served this long, each answer saying that it is the last: a connection that is
 /// closed just when its client sends on it would leave a request without an answer.
 const LAST_ANSWERS: Duration = Duration::from_millis(250);
@@ -37,6 +40,8 @@ const DRAIN: Duration = Duration::from_secs(8);
 pub(crate) struct Room {
     places: Arc<Semaphore>,
     most: usize,
+    /// See [`UNREAD_TIMEOUT`].
+    unread: Duration,
     full: IntCounter,
     /// Whether this spell without a free place was told.
     told: bool,
@@ -48,7 +53,7 @@ impl Room {
         let opts = Opts::new("http_connections_full_total", "Spells in which all connections that may be open were taken.");
         let full = IntCounter::with_opts(opts.const_label("port", port))?;
         ctx.metrics().register(Box::new(full.clone()))?;
-        Ok(Self { places: Arc::new(Semaphore::new(most)), most, full, told: false })
+        Ok(Self { places: Arc::new(Semaphore::new(most)), most, unread: UNREAD_TIMEOUT, full, told: false })
     }
 
     /// A place, once there is one.
@@ -72,9 +77,10 @@ pub(crate) async fn serve(listener: TcpListener, app: Router, mut room: Room, sh
     let graceful = GracefulShutdown::new();
     let mut server = http1::Builder::new();
     server.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT);
+    let unread = room.unread;
     let open = |stream: TcpStream, peer: SocketAddr, place: Option<OwnedSemaphorePermit>| {
         let service = TowerToHyperService::new(Connection { app: app.clone(), peer });
-        let watched = graceful.watch(server.serve_connection(io(stream), service));
+        let watched = graceful.watch(server.serve_connection(io(stream, unread), service));
         tokio::spawn(async move {
             if let Err(error) = watched.await {
                 tracing::debug!(%error, "a connection ended early");
@@ -121,10 +127,10 @@ async fn accept(listener: &TcpListener, room: &mut Room) -> Result<(TcpStream, S
     Ok((stream, peer, place))
 }
 
-fn io(stream: TcpStream) -> TokioIo<TcpStream> {
+fn io(stream: TcpStream, unread: Duration) -> TokioIo<Impatient<TcpStream>> {
     // Answers are small and complete; waiting to coalesce them only adds latency.
     let _ = stream.set_nodelay(true);
-    TokioIo::new(stream)
+    TokioIo::new(Impatient::new(stream, unread))
 }
 
 /// One connection's service: the router, with the client's address put into each request.
@@ -152,8 +158,15 @@ impl tower::Service<axum::http::Request<hyper::body::Incoming>> for Connection {
 
 #[cfg(test)]
 mod tests {
+    use std::convert::Infallible;
+
+    use axum::body::Body;
     use axum::routing::get;
+    use bytes::Bytes;
+    use futures::stream;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpSocket;
+    use tokio::time::sleep;
 
     use super::*;
     use crate::{Env, Process};
@@ -185,5 +198,44 @@ mod tests {
         }
         let shown = prometheus::TextEncoder::new().encode_to_string(&ctx.metrics().gather()).unwrap();
         assert!(shown.contains(r#"http_connections_full_total{port="test"} 1"#), "{shown}");
+    }
+
+    #[tokio::test]
+    async fn who_never_reads_the_answer_gives_the_place_to_who_does() {
+        let unread = Duration::from_millis(300);
+        let ctx = Context::new("gateway", Env::from_pairs([("A", "1")]), &Process::new());
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let room = Room { unread, ..Room::new(&ctx, "test", 2).unwrap() };
+        let endless = || async { Body::from_stream(stream::repeat_with(|| Ok::<_, Infallible>(Bytes::from(vec![0; 65_536])))) };
+        // As events with nothing to tell: a heartbeat now and then.
+        let beating = move || async move {
+            Body::from_stream(stream::unfold((), move |()| async move {
+                sleep(3 * unread).await;
+                Some((Ok::<_, Infallible>(Bytes::from_static(b": beat")), ()))
+            }))
+        };
+        let app = Router::new().route("/", get(|| async { "here" })).route("/endless", get(endless)).route("/beating", get(beating));
+        tokio::spawn(async move { serve(listener, app, room, &CancellationToken::new()).await });
+        let ask = async |path: &str| {
+            let socket = TcpSocket::new_v4().unwrap();
+            socket.set_recv_buffer_size(4_096).unwrap();
+            let mut stream = socket.connect(address).await.unwrap();
+            stream.write_all(format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").as_bytes()).await.unwrap();
+            stream
+        };
+        let (mut beating, mut never_read) = (ask("/beating").await, ask("/endless").await);
+        let mut text = String::new();
+        tokio::time::timeout(PATIENCE, ask("/").await.read_to_string(&mut text)).await.expect("a place").unwrap();
+        assert!(text.ends_with("here"), "{text}");
+        // What was on its way still comes, then the end of what has none, whichever way the kernel tells it.
+        let _ = tokio::time::timeout(PATIENCE, never_read.read_to_end(&mut Vec::new())).await.expect("hung up on");
+        let mut heard = String::new();
+        while heard.matches(": beat").count() < 3 {
+            let mut part = [0; 1_024];
+            let read = tokio::time::timeout(PATIENCE, beating.read(&mut part)).await.expect("a heartbeat").unwrap();
+            assert!(read > 0, "the stream ended: {heard}");
+            heard.push_str(std::str::from_utf8(&part[..read]).unwrap());
+        }
     }
 }

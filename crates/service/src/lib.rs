@@ -11,6 +11,7 @@ pub mod crash;
 mod env;
 mod error;
 mod health;
+mod impatient;
 mod lifecycle;
 mod logs;
 mod metrics;

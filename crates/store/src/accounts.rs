@@ -106,26 +106,49 @@ pub async fn failed_attempts(store: &Store, subjects: &[String], now: Millis) ->
     Ok(rows.into_iter().map(|row| (row.subject, row.attempts, to_millis(row.window_end))).collect())
 }
 
-/// Counts one failed attempt for each subject; a window that has ended begins anew.
-pub async fn note_failure(store: &Store, subjects: &[String], now: Millis, window_ms: Millis) -> Result<(), StoreError> {
-    sqlx::query!(
+/// Counts an attempt for each subject before it is known how it ends; a window that has ended begins anew. Counts none, and says no,
+/// where `full` says of a subject and its attempts before that it stands no more. No two attempts at one subject do so at once.
+pub async fn take_attempt(
+    store: &Store,
+    subjects: &[String],
+    now: Millis,
+    window_ms: Millis,
+    full: impl Fn(&str, i32) -> bool + Send,
+) -> Result<bool, StoreError> {
+    let mut tx = store.begin().await?;
+    let counted = sqlx::query!(
         r#"INSERT INTO login_attempts (subject, attempts, window_end) SELECT subject, 1, $3 FROM unnest($1::text[]) subject ORDER BY subject
            ON CONFLICT (subject) DO UPDATE SET
                attempts = CASE WHEN login_attempts.window_end > $2 THEN login_attempts.attempts + 1 ELSE 1 END,
-               window_end = CASE WHEN login_attempts.window_end > $2 THEN login_attempts.window_end ELSE $3 END"#,
+               window_end = CASE WHEN login_attempts.window_end > $2 THEN login_attempts.window_end ELSE $3 END
+           RETURNING subject, attempts"#,
         subjects,
         from_millis(now),
         from_millis(now + window_ms)
     )
-    .execute(store.pool())
+    .fetch_all(&mut *tx)
     .await?;
-    Ok(())
+    let taken = !counted.iter().any(|row| full(&row.subject, row.attempts - 1));
+    if taken {
+        tx.commit().await?;
+    } else {
+        tx.rollback().await?;
+    }
+    Ok(taken)
 }
 
-/// A login that succeeded: forgets the failures of these subjects, and keeps `known` until then.
-pub async fn note_success(store: &Store, forget: &[String], known: &str, until: Millis) -> Result<(), StoreError> {
+/// A login that succeeded: forgets the attempts at `forget`, gives back the one taken of `give_back`, and keeps `known` until then.
+pub async fn note_success(store: &Store, forget: &[String], give_back: &[String], known: &str, until: Millis) -> Result<(), StoreError> {
     let mut tx = store.begin().await?;
+    // Locked in the order in which attempts lock them, or each might wait for the other.
+    let counted = [forget, give_back].concat();
+    sqlx::query!("SELECT subject FROM login_attempts WHERE subject = ANY ($1) ORDER BY subject FOR UPDATE", &counted)
+        .fetch_all(&mut *tx)
+        .await?;
     sqlx::query!("DELETE FROM login_attempts WHERE subject = ANY ($1)", forget).execute(&mut *tx).await?;
+    sqlx::query!("UPDATE login_attempts SET attempts = attempts - 1 WHERE subject = ANY ($1) AND attempts > 0", give_back)
+        .execute(&mut *tx)
+        .await?;
     sqlx::query!(
         r#"INSERT INTO login_attempts (subject, attempts, window_end) VALUES ($1, 0, $2)
            ON CONFLICT (subject) DO UPDATE SET window_end = greatest(login_attempts.window_end, excluded.window_end)"#,
@@ -140,7 +163,7 @@ pub async fn note_success(store: &Store, forget: &[String], known: &str, until: 
 
 /// Removes windows that have ended; returns how many.
 pub async fn purge_attempts(store: &Store, now: Millis) -> Result<u64, StoreError> {
-    // A failure that is being noted locks several rows: waiting for one of them could be a deadlock.
+    // An attempt that is being counted locks several rows: waiting for one of them could be a deadlock.
     let gone = sqlx::query!(
         "DELETE FROM login_attempts WHERE subject IN (SELECT subject FROM login_attempts WHERE window_end <= $1 FOR UPDATE SKIP LOCKED)",
         from_millis(now)

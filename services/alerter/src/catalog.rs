@@ -68,7 +68,7 @@ impl Catalog {
         Arc::clone(&self.0.channels.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn replace(&self, channels: Vec<Channel>) {
+    pub(crate) fn replace(&self, channels: Vec<Channel>) {
         *self.0.channels.write().unwrap_or_else(PoisonError::into_inner) = channels.into_iter().map(Arc::new).collect();
         self.0.loaded.send_if_modified(|loaded| !std::mem::replace(loaded, true));
     }

@@ -5,6 +5,8 @@ mod attempt;
 mod ends;
 mod failures;
 mod pace;
+#[cfg(test)]
+mod tests;
 mod under_way;
 
 use std::collections::HashMap;

@@ -38,7 +38,7 @@ pub(crate) async fn run(app: &App, settings: &Settings) -> Result<(), BootstrapE
     if let Some((email, password)) = &settings.admin {
         let known = accounts::find(&app.store, email).await?;
         let same = match known {
-            Some(account) => app.passwords.verify(password.clone(), Some(account.password_hash)).await?,
+            Some(account) => app.passwords.turn().await?.verify(password.clone(), Some(account.password_hash)).await?,
             None => false,
         };
         // A password that changed in the environment changes here too, and ends all sessions.

@@ -4,6 +4,7 @@
 
 mod bot;
 mod claims;
+mod clocks;
 mod heartbeat;
 mod hold;
 mod mesh;

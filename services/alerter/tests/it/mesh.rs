@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::extract::{Query, State};
+use axum::http::StatusCode;
 use axum::routing::get;
 use axum::{Json, Router};
 use directory::wire::{Channel, ChannelSettings, MonitorPage};
@@ -39,6 +40,10 @@ struct Users {
     monitors: Vec<Monitor>,
     deleted: Vec<directory::wire::Deleted>,
     channels: Vec<Channel>,
+    /// How far their clock is ahead of ours, where they tell it.
+    ahead: Option<i64>,
+    /// Whoever asks anew is told what was so before the last change, and nobody is told what came since.
+    lags: bool,
 }
 
 /// How the workspace is told.
@@ -76,8 +81,8 @@ impl Mesh {
             source: Uuid::new_v4(),
             revision: i64::try_from(monitors).expect("few"),
             monitors: list,
-            deleted: Vec::new(),
             channels: vec![channel],
+            ..Users::default()
         }));
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let users_url = format!("http://{}", listener.local_addr().expect("address"));
@@ -155,6 +160,16 @@ impl Mesh {
             users.deleted.push(directory::wire::Deleted { id, revision });
         }
         self.tell_change(id).await;
+    }
+
+    /// Users tell the time from now on, so much ahead of ours.
+    pub fn set_users_ahead(&self, ms: i64) {
+        lock(&self.users).ahead = Some(ms);
+    }
+
+    /// Whether the list of monitors lags by the last change.
+    pub fn set_lag(&self, lags: bool) {
+        lock(&self.users).lags = lags;
     }
 
     async fn tell_change(&self, id: MonitorId) {
@@ -331,17 +346,25 @@ pub fn result(monitor: MonitorId, slot: Slot, outcome: Outcome) -> CheckResult {
     }
 }
 
-async fn monitors_feed(State(users): State<Arc<Mutex<Users>>>, Query(query): Query<HashMap<String, String>>) -> Json<MonitorPage> {
+async fn monitors_feed(
+    State(users): State<Arc<Mutex<Users>>>,
+    Query(query): Query<HashMap<String, String>>,
+) -> Result<Json<MonitorPage>, StatusCode> {
     let since: i64 = query.get("since").and_then(|since| since.parse().ok()).unwrap_or(0);
     let users = lock(&users);
-    Json(MonitorPage {
+    let revision = users.revision - i64::from(users.lags);
+    if users.lags && since > 0 {
+        return Err(StatusCode::SERVICE_UNAVAILABLE);
+    }
+    let told = since + 1..=revision;
+    Ok(Json(MonitorPage {
         source: users.source,
-        revision: users.revision,
-        monitors: users.monitors.iter().filter(|monitor| monitor.revision > since).cloned().collect(),
-        deleted: users.deleted.iter().filter(|gone| gone.revision > since).copied().collect(),
+        revision,
+        monitors: users.monitors.iter().filter(|monitor| told.contains(&monitor.revision)).cloned().collect(),
+        deleted: users.deleted.iter().filter(|gone| told.contains(&gone.revision)).copied().collect(),
         more: false,
-        now: None,
-    })
+        now: users.ahead.map(|ahead| SystemClock.now_ms() + ahead),
+    }))
 }
 
 fn lock(users: &Mutex<Users>) -> std::sync::MutexGuard<'_, Users> {

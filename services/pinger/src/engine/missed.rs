@@ -29,10 +29,10 @@ impl Missed {
 const AT_ONCE: usize = 200;
 const PAUSE: Duration = Duration::from_millis(20);
 /// Missed slots handed over at once, at most, and how many such messages wait for their turn.
-const TOGETHER: usize = 25_000;
+pub(super) const TOGETHER: usize = 25_000;
 pub(super) const MESSAGES: usize = 8;
 /// Missed slots that wait to be handed over.
-const MOST_UNREPORTED: usize = 200_000;
+pub(super) const MOST_UNREPORTED: usize = 200_000;
 
 impl Engine {
     /// Takes note of missed slots (opened before); [`Engine::hand_over_missed`] passes them on.
@@ -49,15 +49,17 @@ impl Engine {
         }
     }
 
-    /// Gives the task that reports them what was missed since the last time: a take-over of thousands of monitors is one message.
+    /// Gives the task that reports them what was missed since the last time: of a take-over, thousands of monitors are one message.
     pub(super) fn hand_over_missed(&mut self) {
         if self.unreported.is_empty() {
             return;
         }
         // Never waits here: while there is no room they stay.
         if let Ok(room) = self.missed.try_reserve() {
-            room.send(std::mem::take(&mut self.unreported));
-        } else if self.unreported.len() > MOST_UNREPORTED {
+            let together = self.unreported.len().min(TOGETHER);
+            room.send(self.unreported.drain(..together).collect());
+        }
+        if self.unreported.len() > MOST_UNREPORTED {
             // The records only explain what the configuration shows anyway: a slot without one is missed, too.
             tracing::warn!(slots = self.unreported.len(), "too many missed slots at once; these are not recorded one by one");
             for one in self.unreported.drain(..) {
@@ -69,7 +71,7 @@ impl Engine {
 
 /// Reports missed slots; run by a supervised task.
 pub struct Reports {
-    missed: mpsc::Receiver<Vec<Missed>>,
+    pub(super) missed: mpsc::Receiver<Vec<Missed>>,
     tools: Arc<Tools>,
 }
 

@@ -25,7 +25,7 @@ pub(super) enum Urgency {
 /// Gaps further back are left to the reader of the configuration: a slot without a record is missed.
 const RECORDED_MS: Millis = 3_600_000;
 /// Of one monitor, at most this many are recorded at once.
-const MOST_RECORDED: usize = 400;
+pub(super) const MOST_RECORDED: usize = 400;
 /// A monitor whose schedule is younger is checked at once.
 const YOUNG_MS: Millis = 60_000;
 /// What is made up for comes at this rate, or at an eighth of the usual rate if that is more.

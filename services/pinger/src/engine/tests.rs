@@ -2,6 +2,7 @@
 //! refused without a packet, so every check ends at once.
 
 mod accounts;
+mod backlog;
 mod orders;
 
 use std::sync::LazyLock;
@@ -82,8 +83,19 @@ fn region() -> Region {
     "local".parse().expect("a region")
 }
 
-impl Simulation {
-    fn new(monitors: Vec<Arc<Monitor>>) -> Self {
+/// An engine that does not run, with what it works on.
+struct Parts {
+    wall: Wall,
+    progress: Arc<Progress>,
+    reference: Arc<Reference>,
+    results: mpsc::UnboundedReceiver<CheckResult>,
+    engine: Engine,
+    missed: missed::Reports,
+    spool: tempfile::TempDir,
+}
+
+impl Parts {
+    fn new() -> Self {
         let wall = Wall { began: Instant::now(), set_by: Arc::default() };
         let clock: Arc<dyn Clock> = Arc::new(wall.clone());
         let metrics = Metrics::register(&prometheus::Registry::new()).expect("metrics");
@@ -109,12 +121,24 @@ impl Simulation {
             sight,
         };
         let (engine, missed) = Engine::new(tools, Arc::clone(&progress), Limits { concurrency: 100_000, host_concurrency: 100_000 });
+        Self { wall, progress, reference, results, engine, missed, spool: spool_dir }
+    }
+}
+
+/// All shards are taken.
+fn all_shards(epoch: u64, progress: Option<Millis>) -> Command {
+    Command::Take((0..SHARDS).map(|shard| Acquired { shard: Shard(shard), epoch, progress }).collect())
+}
+
+impl Simulation {
+    fn new(monitors: Vec<Arc<Monitor>>) -> Self {
+        let Parts { wall, progress, reference, results, engine, missed, spool } = Parts::new();
         let (commands, heard) = mpsc::channel(256);
         let (changes, changed_monitors) = mpsc::unbounded_channel();
         let stop = CancellationToken::new();
         tokio::spawn(missed.run());
         let engine = tokio::spawn(engine.run(Listed { monitors, changes: changed_monitors }, heard, stop.clone()));
-        Self { wall, progress, reference, commands, changes, results, stop, engine, _spool: spool_dir }
+        Self { wall, progress, reference, commands, changes, results, stop, engine, _spool: spool }
     }
 
     async fn take_all(&self, progress: Option<Millis>) {
@@ -122,8 +146,7 @@ impl Simulation {
     }
 
     async fn take(&self, epoch: u64, progress: Option<Millis>) {
-        let all = (0..SHARDS).map(|shard| Acquired { shard: Shard(shard), epoch, progress }).collect();
-        self.commands.send(Command::Take(all)).await.expect("the engine runs");
+        self.commands.send(all_shards(epoch, progress)).await.expect("the engine runs");
     }
 
     /// Lets simulated time pass; answers the results of it, closing their slots as Kafka's acks would.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use argon2::{Algorithm, Argon2, Params, PasswordHash, PasswordHasher, PasswordVerifier, Version};
 use secrecy::{ExposeSecret, SecretString};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Hashes at once; more wait, at most this long.
 const AT_ONCE: usize = 4;
@@ -27,16 +27,28 @@ pub(crate) struct Passwords {
     slots: Arc<Semaphore>,
 }
 
+/// Room for one hash, until it is dropped and the hash is done.
+pub(crate) struct Turn(Arc<OwnedSemaphorePermit>);
+
 impl Passwords {
     pub(crate) fn new() -> Self {
         Self { slots: Arc::new(Semaphore::new(AT_ONCE)) }
     }
 
-    /// A PHC string.
-    pub(crate) async fn hash(&self, password: SecretString) -> Result<String, PasswordError> {
-        self.run(move || digest(password.expose_secret())).await
+    /// Waits for room.
+    pub(crate) async fn turn(&self) -> Result<Turn, PasswordError> {
+        let slot = tokio::time::timeout(PATIENCE, Arc::clone(&self.slots).acquire_owned()).await;
+        let Ok(Ok(slot)) = slot else { return Err(PasswordError::Busy) };
+        Ok(Turn(Arc::new(slot)))
     }
 
+    /// A PHC string.
+    pub(crate) async fn hash(&self, password: SecretString) -> Result<String, PasswordError> {
+        self.turn().await?.run(move || digest(password.expose_secret())).await
+    }
+}
+
+impl Turn {
     /// Whether the password is the one of `hash`; without a hash it takes as long and says no.
     pub(crate) async fn verify(&self, password: SecretString, hash: Option<String>) -> Result<bool, PasswordError> {
         self.run(move || {
@@ -53,8 +65,7 @@ impl Passwords {
     }
 
     async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> Result<T, PasswordError> + Send + 'static) -> Result<T, PasswordError> {
-        let slot = tokio::time::timeout(PATIENCE, Arc::clone(&self.slots).acquire_owned()).await;
-        let Ok(Ok(slot)) = slot else { return Err(PasswordError::Busy) };
+        let slot = Arc::clone(&self.0);
         tokio::task::spawn_blocking(move || {
             let _slot = slot;
             work()
@@ -84,8 +95,11 @@ mod tests {
         let passwords = Passwords::new();
         let hash = passwords.hash("correct horse".into()).await.expect("a hash");
         assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hash}");
-        assert!(passwords.verify("correct horse".into(), Some(hash.clone())).await.expect("verified"));
-        assert!(!passwords.verify("wrong horse".into(), Some(hash)).await.expect("verified"));
-        assert!(!passwords.verify("nobody has this password".into(), None).await.expect("verified"));
+        for (password, hash, right) in
+            [("correct horse", Some(hash.clone()), true), ("wrong horse", Some(hash), false), ("nobody has this password", None, false)]
+        {
+            let turn = passwords.turn().await.expect("room");
+            assert_eq!(turn.verify(password.into(), hash).await.expect("verified"), right, "{password}");
+        }
     }
 }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use directory::wire::Login;
+use directory::{Client, DirectoryError};
 use model::Role;
 use testkit::{INTERNAL_KEY, Stack, eventually};
 
@@ -53,6 +55,53 @@ async fn guessing_is_slowed_down_for_the_guesser_alone() {
     assert_eq!(refusal.status, 429, "even the right password waits");
     assert!(refusal.retry_after.is_some_and(|seconds| (1..=900).contains(&seconds)), "{refusal:?}");
     assert!(replica.client.login(EMAIL, PASSWORD.into(), "192.0.2.8").await.is_ok(), "the owner elsewhere is not locked out");
+}
+
+/// A login that is tried again while users is too busy to hash.
+async fn login(client: Client, password: &'static str, address: &'static str) -> Result<Login, DirectoryError> {
+    loop {
+        match client.login(EMAIL, password.into(), address).await {
+            Err(DirectoryError::Unavailable(_)) => tokio::time::sleep(Duration::from_millis(200)).await,
+            ended => return ended,
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn guesses_that_come_at_once_are_judged_no_more_often_than_one_after_the_other() {
+    let stack = Stack::new();
+    stack.create_topics(1).await;
+    let replicas = [Replica::start(&stack, &[]).await, Replica::start(&stack, &[]).await];
+    let mut guesses = tokio::task::JoinSet::new();
+    for n in 0..30 {
+        let client = replicas[n % 2].client.clone();
+        guesses.spawn(async move { refused(login(client, "guess", "192.0.2.7").await).status });
+    }
+    let answers = guesses.join_all().await;
+    let count = |status| answers.iter().filter(|answer| **answer == status).count();
+    assert_eq!((count(401), count(429)), (10, 20), "{answers:?}");
+    assert_eq!(refused(replicas[0].client.login(EMAIL, PASSWORD.into(), "192.0.2.7").await).status, 429);
+    assert!(replicas[1].client.login(EMAIL, PASSWORD.into(), "192.0.2.8").await.is_ok());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn logins_that_succeed_count_for_nothing_however_many_come_at_once() {
+    let stack = Stack::new();
+    stack.create_topics(1).await;
+    let replica = Replica::start(&stack, &[]).await;
+    let database = stack.database().await;
+    let counted = async || database.number("SELECT coalesce(sum(attempts), 0)::bigint FROM login_attempts").await;
+    let before = counted().await;
+    assert_eq!(refused(replica.client.login(EMAIL, "a slip".into(), "192.0.2.9").await).status, 401);
+    assert_eq!(counted().await - before, 3, "for the pair, the account and the network");
+    let mut logins = tokio::task::JoinSet::new();
+    for _ in 0..12 {
+        logins.spawn(login(replica.client.clone(), PASSWORD, "192.0.2.9"));
+    }
+    for login in logins.join_all().await {
+        assert!(login.is_ok(), "an owner's own logins are in each other's way: {:?}", login.err());
+    }
+    assert_eq!(counted().await - before, 2, "the pair's is forgotten, and nothing has come");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -122,5 +171,5 @@ async fn only_other_services_are_let_in() {
     assert!(client(&replica.url, "0f1e2d3c4b5a69788796a5b4c3d2e1f00f1e2d3c").channels().await.is_ok(), "the new key");
     assert!(replica.client.channels().await.is_ok(), "the old key, while it is rotated");
     let error = client(&replica.url, "another-key-of-forty-characters-in-length").channels().await.err();
-    assert!(matches!(error, Some(directory::DirectoryError::Key)), "{error:?}");
+    assert!(matches!(error, Some(DirectoryError::Key)), "{error:?}");
 }

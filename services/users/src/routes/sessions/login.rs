@@ -20,6 +20,8 @@ const SESSION_MS: Millis = 30 * 24 * 3_600_000;
 const WINDOW_MS: Millis = 15 * 60_000;
 /// How long a network stays known to an account after it logged in from there.
 const KNOWN_MS: Millis = SESSION_MS;
+/// Who was refused for what is under way tries again so many seconds later: then it is known what failed.
+const UNDER_WAY_S: i64 = 1;
 
 /// What failures are counted by, and how many are stood. Addresses count as networks (`model::network`), as at the gateway.
 ///
@@ -43,6 +45,12 @@ impl Counted {
         let failures = [format!("pair|{email}|{network}"), format!("account|{email}"), format!("address|{network}")];
         Self { failures, known: format!("known|{email}|{network}") }
     }
+
+    /// Whether `subject` stands no more than it has. `known`: the network is to the account.
+    fn is_full(&self, subject: &str, failed: i32, known: bool) -> bool {
+        let limit = self.failures.iter().position(|one| one == subject).filter(|i| !(known && *i == ACCOUNT));
+        limit.and_then(|i| LIMITS.get(i)).is_some_and(|limit| failed >= *limit)
+    }
 }
 
 pub(crate) async fn handle(State(app): State<App>, Body(request): Body<LoginRequest>) -> Result<Response, RouteError> {
@@ -61,38 +69,36 @@ pub(crate) async fn handle(State(app): State<App>, Body(request): Body<LoginRequ
     let address: String = request.address.chars().filter(|c| !c.is_control()).take(64).collect();
     let network = address.parse().map_or_else(|_| address.clone(), |address| model::network(address).to_string());
     let counted = Counted::new(&email, &network);
-    if let Some(wait) = wait(&app, &counted).await? {
-        return Ok(too_many(wait));
+    let now = app.now();
+    let subjects = [counted.failures.as_slice(), std::slice::from_ref(&counted.known)].concat();
+    let attempts = accounts::failed_attempts(&app.store, &subjects, now).await?;
+    let known = attempts.iter().any(|(subject, ..)| *subject == counted.known);
+    let full = |subject: &str, failed| counted.is_full(subject, failed, known);
+    if let Some(end) = attempts.iter().filter(|(subject, failed, _)| full(subject, *failed)).map(|(.., end)| *end).max() {
+        return Ok(too_many(((end - now) / 1000).max(1)));
     }
     let account = accounts::find(&app.store, &email).await?.filter(|account| !account.disabled);
     let hash = account.as_ref().map(|account| account.password_hash.clone());
-    let right = app.passwords.verify(request.password, hash).await?;
+    let turn = app.passwords.turn().await?;
+    // An attempt counts as a failure until it is known to be none: guesses that come at once would else all be judged by the count
+    // before. Only those whose turn it is, or an owner's own logins at once would fill the limit; the turn lasts until it is known.
+    if !accounts::take_attempt(&app.store, &counted.failures, app.now(), WINDOW_MS, full).await? {
+        return Ok(too_many(UNDER_WAY_S));
+    }
+    let right = turn.verify(request.password, hash).await?;
     let Some(account) = account.filter(|_| right) else {
-        accounts::note_failure(&app.store, &counted.failures, app.now(), WINDOW_MS).await?;
         return Err(Problem::unauthorized("the e-mail address or the password is wrong").into());
     };
+    let [pair, others @ ..] = &counted.failures;
+    accounts::note_success(&app.store, std::slice::from_ref(pair), others, &counted.known, app.now() + KNOWN_MS).await?;
     let Some((workspace, role)) = accounts::home(&app.store, account.user.id).await? else {
         return Err(Problem::forbidden("the account belongs to no workspace").into());
     };
-    accounts::note_success(&app.store, &counted.failures[..1], &counted.known, app.now() + KNOWN_MS).await?;
     let token = Token::random();
     let session = Session { user: account.user, workspace, role, expires_at: app.now() + SESSION_MS };
     sessions::create(&app.store, &token.digest(), &session, &address, app.now()).await?;
     super::resolve::copy(&app, &token, &session).await;
     Ok(Json(Login { token: token.secret(), session }).into_response())
-}
-
-/// Seconds until the fullest window ends, when one is over its limit.
-async fn wait(app: &App, counted: &Counted) -> Result<Option<i64>, RouteError> {
-    let now = app.now();
-    let subjects: Vec<String> = counted.failures.iter().chain([&counted.known]).cloned().collect();
-    let attempts = accounts::failed_attempts(&app.store, &subjects, now).await?;
-    let known = attempts.iter().any(|(subject, ..)| *subject == counted.known);
-    let over = attempts.iter().filter(|(subject, failed, _)| {
-        let limit = counted.failures.iter().position(|one| one == subject).filter(|i| !(known && *i == ACCOUNT));
-        limit.and_then(|i| LIMITS.get(i)).is_some_and(|limit| failed >= limit)
-    });
-    Ok(over.map(|(_, _, end)| ((end - now) / 1000).max(1)).max())
 }
 
 fn too_many(wait: i64) -> Response {
