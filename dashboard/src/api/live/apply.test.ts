@@ -104,6 +104,29 @@ it('heads the checks with what is new, each slot once, in order', () => {
   expect(shown()).toEqual([700, 600, 500, 400])
 })
 
+it('heads an answer that was on its way when the result came', async () => {
+  const client = new QueryClient()
+  const key = [...checksKey(view.id), null]
+  let answer: (page: CheckPage) => void = () => undefined
+  const asked = client.fetchInfiniteQuery({
+    queryKey: key,
+    queryFn: () =>
+      new Promise<CheckPage>((resolve) => {
+        answer = resolve
+      }),
+    initialPageParam: null,
+  })
+  const batch = emptyBatch()
+  addResults(batch, [result(last + 60_000)])
+  applyBatch(client, batch)
+  // Read before the result was there.
+  answer({ checks: [], next_cursor: null, as_of: last, stale: false } as CheckPage)
+  await asked
+  await Promise.resolve()
+  const data = client.getQueryData<InfiniteData<CheckPage>>(key)
+  expect(data?.pages[0]?.checks.map((check) => check.slot)).toEqual([last + 60_000])
+})
+
 it('lets no page grow for as long as it is open', () => {
   const { shown, receive } = withChecks(500, 400)
   for (let n = 1; n <= CHECKS_KEPT - 2; n++) receive(result(500 + n))

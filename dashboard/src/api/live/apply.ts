@@ -1,4 +1,4 @@
-import type { InfiniteData, QueryClient } from '@tanstack/react-query'
+import type { InfiniteData, Query, QueryClient } from '@tanstack/react-query'
 
 import { checksKey, countsKey, incidentsKey, monitorKey, monitorsKey } from '#/api/queries.ts'
 import type {
@@ -122,23 +122,34 @@ export function applyBatch(client: QueryClient, batch: Batch) {
 /** New results head the table of checks that shows their region, each slot once. */
 function prependChecks(client: QueryClient, id: string, items: readonly ResultItem[]) {
   for (const query of client.getQueryCache().findAll({ queryKey: checksKey(id) })) {
-    const { queryKey } = query
-    const region = queryKey.at(-1)
+    const region = query.queryKey.at(-1)
     const here = items.filter((item) => region === null || item.region === region)
-    let cut = false
-    client.setQueryData<InfiniteData<CheckPage>>(queryKey, (data) => {
-      const [first, ...rest] = data?.pages ?? []
-      if (!data || !first) return data
-      const checks = withChecks(first, here)
-      if (!checks) return data
-      cut = checks.length > CHECKS_KEPT
-      return { ...data, pages: [{ ...first, checks: checks.slice(0, CHECKS_KEPT) }, ...rest] }
-    })
-    if (!cut) continue
-    // What was cut off is missing before the next page: read again, the first page ends where the next begins.
-    if (query.isActive()) void client.invalidateQueries({ queryKey, exact: true }, { cancelRefetch: false })
-    else client.removeQueries({ queryKey, exact: true })
+    // An answer on its way was perhaps read before these: they head it, too, once it is there.
+    if (query.state.fetchStatus === 'fetching') {
+      void query.fetch().then(
+        () => headChecks(client, query, here),
+        () => undefined,
+      )
+    }
+    headChecks(client, query, here)
   }
+}
+
+function headChecks(client: QueryClient, query: Query, here: readonly ResultItem[]) {
+  const { queryKey } = query
+  let cut = false
+  client.setQueryData<InfiniteData<CheckPage>>(queryKey, (data) => {
+    const [first, ...rest] = data?.pages ?? []
+    if (!data || !first) return data
+    const checks = withChecks(first, here)
+    if (!checks) return data
+    cut = checks.length > CHECKS_KEPT
+    return { ...data, pages: [{ ...first, checks: checks.slice(0, CHECKS_KEPT) }, ...rest] }
+  })
+  if (!cut) return
+  // What was cut off is missing before the next page: read again, the first page ends where the next begins.
+  if (query.isActive()) void client.invalidateQueries({ queryKey, exact: true }, { cancelRefetch: false })
+  else client.removeQueries({ queryKey, exact: true })
 }
 
 /** The page's checks with those that are new to it, newest first; nothing where none is. */
