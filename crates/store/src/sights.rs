@@ -3,11 +3,10 @@
 
 use model::sight::RegionSight;
 use model::{ChannelId, Millis, Region, WorkspaceId};
-use sqlx::{Postgres, Transaction};
 use uuid::Uuid;
 
 use crate::incidents::{Committed, OffsetRow};
-use crate::{Store, StoreError, from_millis, to_millis};
+use crate::{Store, StoreError, Transaction, from_millis, to_millis};
 
 /// A region went blind, or sees again.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -102,7 +101,7 @@ impl Store {
     }
 }
 
-async fn write_notice(tx: &mut Transaction<'_, Postgres>, row: &NoticeRow, now: Millis) -> Result<(), StoreError> {
+async fn write_notice(tx: &mut Transaction, row: &NoticeRow, now: Millis) -> Result<(), StoreError> {
     sqlx::query!(
         r#"INSERT INTO notices (id, blindness_id, kind, workspace_id, region, reason, since, until, slots_unknown, at)
            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING"#,

@@ -1,10 +1,9 @@
 //! The one transaction: fence, states, incidents, alerts, deliveries, offsets.
 
 use model::{ChannelId, IncidentId, Millis, MonitorId, WorkspaceId};
-use sqlx::{Postgres, Transaction};
 use uuid::Uuid;
 
-use crate::{Store, StoreError, from_millis};
+use crate::{Store, StoreError, Transaction, from_millis};
 
 /// How far a partition has come, under the epoch it was taken with.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -129,7 +128,7 @@ impl Store {
 
 /// Moves the offsets, where they are still ours; returns the partitions that are not.
 pub(crate) async fn fence(
-    tx: &mut Transaction<'_, Postgres>,
+    tx: &mut Transaction,
     consumer: &str,
     topic: &str,
     owner: Uuid,
@@ -158,7 +157,7 @@ pub(crate) async fn fence(
     Ok(partitions.into_iter().filter(|partition| !moved.contains(partition)).collect())
 }
 
-async fn write_states(tx: &mut Transaction<'_, Postgres>, commit: &AlertingCommit<'_>) -> Result<(), StoreError> {
+async fn write_states(tx: &mut Transaction, commit: &AlertingCommit<'_>) -> Result<(), StoreError> {
     let ids: Vec<Uuid> = commit.states.iter().map(|row| row.monitor.0).collect();
     let partitions: Vec<i32> = commit.states.iter().map(|row| row.partition).collect();
     let states: Vec<serde_json::Value> = commit.states.iter().map(|row| row.state.clone()).collect();
@@ -182,7 +181,7 @@ async fn write_states(tx: &mut Transaction<'_, Postgres>, commit: &AlertingCommi
 }
 
 /// Few rows: transitions are rare, so one statement each keeps it plain.
-async fn write_incidents(tx: &mut Transaction<'_, Postgres>, incidents: &[IncidentRow]) -> Result<(), StoreError> {
+async fn write_incidents(tx: &mut Transaction, incidents: &[IncidentRow]) -> Result<(), StoreError> {
     for row in incidents {
         sqlx::query!(
             r#"INSERT INTO incidents AS known (id, monitor_id, workspace_id, monitor_name, target, state, sequence, opened_at,
@@ -214,7 +213,7 @@ async fn write_incidents(tx: &mut Transaction<'_, Postgres>, incidents: &[Incide
     Ok(())
 }
 
-async fn write_alerts(tx: &mut Transaction<'_, Postgres>, alerts: &[AlertRow]) -> Result<(), StoreError> {
+async fn write_alerts(tx: &mut Transaction, alerts: &[AlertRow]) -> Result<(), StoreError> {
     for row in alerts {
         sqlx::query!(
             r#"INSERT INTO alerts (id, incident_id, kind, sequence, slot, at, record_key, record, traceparent)
@@ -235,7 +234,7 @@ async fn write_alerts(tx: &mut Transaction<'_, Postgres>, alerts: &[AlertRow]) -
     Ok(())
 }
 
-async fn write_deliveries(tx: &mut Transaction<'_, Postgres>, deliveries: &[DeliveryRow], now: Millis) -> Result<(), StoreError> {
+async fn write_deliveries(tx: &mut Transaction, deliveries: &[DeliveryRow], now: Millis) -> Result<(), StoreError> {
     for row in deliveries {
         sqlx::query!(
             r#"INSERT INTO deliveries (id, alert_id, incident_id, channel_id, channel_kind, channel_name, kind, sequence, state,
