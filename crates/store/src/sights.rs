@@ -5,6 +5,7 @@ use model::sight::RegionSight;
 use model::{ChannelId, Millis, Region, WorkspaceId};
 use uuid::Uuid;
 
+use crate::error::set_aside;
 use crate::incidents::{Committed, OffsetRow};
 use crate::{Store, StoreError, Transaction, from_millis, to_millis};
 
@@ -50,13 +51,12 @@ impl Store {
     /// What is known of all regions.
     pub async fn region_sights(&self) -> Result<Vec<(Region, RegionSight)>, StoreError> {
         let rows = sqlx::query!("SELECT region, state FROM region_sights").fetch_all(self.pool()).await?;
-        rows.into_iter()
-            .map(|row| {
-                let region = row.region.parse().map_err(|error| StoreError::corrupt("region_sights", error))?;
-                let state = serde_json::from_value(row.state).map_err(|error| StoreError::corrupt("region_sights", error))?;
-                Ok((region, state))
-            })
-            .collect()
+        let read = rows.into_iter().filter_map(|row| {
+            let region = row.region.parse().map_err(|error| set_aside("region_sights", &row.region, error)).ok()?;
+            let state = serde_json::from_value(row.state).map_err(|error| set_aside("region_sights", &row.region, error)).ok()?;
+            Some((region, state))
+        });
+        Ok(read.collect())
     }
 
     /// Writes everything or nothing; may be repeated after an error of unknown outcome.
@@ -95,9 +95,11 @@ impl Store {
         )
         .fetch_all(self.pool())
         .await?;
-        rows.into_iter()
-            .map(|row| Ok((row.region.parse().map_err(|error| StoreError::corrupt("notices", error))?, to_millis(row.since))))
-            .collect()
+        let read = rows.into_iter().filter_map(|row| {
+            let region = row.region.parse().map_err(|error| set_aside("notices", &row.region, error)).ok()?;
+            Some((region, to_millis(row.since)))
+        });
+        Ok(read.collect())
     }
 }
 

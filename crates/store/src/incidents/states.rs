@@ -4,6 +4,7 @@ use model::alerting::MonitorState;
 use model::{ChannelId, IncidentId, Millis, MonitorId, WorkspaceId};
 use uuid::Uuid;
 
+use crate::error::set_aside;
 use crate::{Store, StoreError, from_millis};
 
 /// A partition that is now ours, until someone else takes it.
@@ -74,7 +75,7 @@ impl Store {
         let rows = sqlx::query!("SELECT monitor_id, partition, state FROM alert_states WHERE partition = ANY($1)", partitions)
             .fetch_all(self.pool())
             .await?;
-        rows.into_iter().map(|row| stored(row.monitor_id, row.partition, row.state)).collect()
+        Ok(rows.into_iter().filter_map(|row| stored(row.monitor_id, row.partition, row.state)).collect())
     }
 
     /// Whom an incident concerns, for a monitor that is gone.
@@ -101,11 +102,12 @@ impl Store {
         let rows = sqlx::query!("SELECT monitor_id, partition, state FROM alert_states WHERE monitor_id = ANY($1)", &ids)
             .fetch_all(self.pool())
             .await?;
-        rows.into_iter().map(|row| stored(row.monitor_id, row.partition, row.state)).collect()
+        Ok(rows.into_iter().filter_map(|row| stored(row.monitor_id, row.partition, row.state)).collect())
     }
 }
 
-fn stored(monitor: Uuid, partition: i32, state: serde_json::Value) -> Result<StoredState, StoreError> {
-    let state = serde_json::from_value(state).map_err(|error| StoreError::corrupt("alert_states", error))?;
-    Ok(StoredState { monitor: monitor.into(), partition, state })
+/// None where it cannot be read: then the monitor is judged as if it were new.
+fn stored(monitor: Uuid, partition: i32, state: serde_json::Value) -> Option<StoredState> {
+    let state = serde_json::from_value(state).map_err(|error| set_aside("alert_states", monitor, error)).ok()?;
+    Some(StoredState { monitor: monitor.into(), partition, state })
 }
