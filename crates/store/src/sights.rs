@@ -62,7 +62,7 @@ impl Store {
     /// Writes everything or nothing; may be repeated after an error of unknown outcome.
     pub async fn commit_sights(&self, commit: &SightCommit<'_>) -> Result<Committed, StoreError> {
         let mut tx = self.begin().await?;
-        let fenced = crate::incidents::fence(&mut tx, commit.consumer, commit.topic, commit.owner, &commit.offsets, commit.now).await?;
+        let fenced = crate::incidents::fence(&mut tx, commit.consumer, commit.topic, commit.owner, &commit.offsets).await?;
         if !fenced.is_empty() {
             tx.rollback().await?;
             return Ok(Committed::Fenced(fenced));

@@ -1,5 +1,6 @@
 //! The one transaction: fence, states, incidents, alerts, deliveries, offsets.
 
+use chrono::{DateTime, Utc};
 use model::{ChannelId, IncidentId, Millis, MonitorId, WorkspaceId};
 use uuid::Uuid;
 
@@ -11,6 +12,8 @@ pub struct OffsetRow {
     pub partition: i32,
     pub epoch: i64,
     pub next_offset: i64,
+    /// Up to when it is judged: the present, unless checks are due of which none came.
+    pub judged: Millis,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -101,7 +104,7 @@ impl Store {
     /// commit twice is the same as once.
     pub async fn commit_alerting(&self, commit: &AlertingCommit<'_>) -> Result<Committed, StoreError> {
         let mut tx = self.begin().await?;
-        let fenced = fence(&mut tx, commit.consumer, commit.topic, commit.owner, &commit.offsets, commit.now).await?;
+        let fenced = fence(&mut tx, commit.consumer, commit.topic, commit.owner, &commit.offsets).await?;
         if !fenced.is_empty() {
             tx.rollback().await?;
             return Ok(Committed::Fenced(fenced));
@@ -133,14 +136,14 @@ pub(crate) async fn fence(
     topic: &str,
     owner: Uuid,
     offsets: &[OffsetRow],
-    now: Millis,
 ) -> Result<Vec<i32>, StoreError> {
     let partitions: Vec<i32> = offsets.iter().map(|row| row.partition).collect();
     let epochs: Vec<i64> = offsets.iter().map(|row| row.epoch).collect();
     let next: Vec<i64> = offsets.iter().map(|row| row.next_offset).collect();
+    let judged: Vec<DateTime<Utc>> = offsets.iter().map(|row| from_millis(row.judged)).collect();
     let moved = sqlx::query_scalar!(
-        r#"UPDATE consumer_offsets AS known SET next_offset = wanted.next_offset, updated_at = $7
-           FROM UNNEST($3::int[], $4::bigint[], $5::bigint[]) AS wanted (partition, epoch, next_offset)
+        r#"UPDATE consumer_offsets AS known SET next_offset = wanted.next_offset, updated_at = greatest(known.updated_at, wanted.judged)
+           FROM UNNEST($3::int[], $4::bigint[], $5::bigint[], $7::timestamptz[]) AS wanted (partition, epoch, next_offset, judged)
            WHERE known.consumer = $1 AND known.topic = $2 AND known.partition = wanted.partition
              AND known.epoch = wanted.epoch AND known.owner = $6
            RETURNING known.partition"#,
@@ -150,7 +153,7 @@ pub(crate) async fn fence(
         &epochs,
         &next,
         owner,
-        from_millis(now),
+        &judged,
     )
     .fetch_all(&mut **tx)
     .await?;
