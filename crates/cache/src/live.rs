@@ -10,7 +10,7 @@ pub(crate) use staged::Followed;
 pub use staged::StoredLatest;
 pub use write::{LiveOutcome, LiveWrite};
 
-use model::{Cause, CheckResult, Millis, MonitorId, Outcome, Region};
+use model::{Cause, CheckResult, Millis, MonitorId, Outcome, Region, known_cause};
 use serde::{Deserialize, Serialize};
 
 use crate::error::CacheError;
@@ -21,7 +21,7 @@ pub struct LiveResult {
     // Slot and outcome lead: the script that stores it compares them where they stand.
     pub slot: Millis,
     pub outcome: Outcome,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "known_cause", skip_serializing_if = "Option::is_none")]
     pub cause: Option<Cause>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,

@@ -18,6 +18,18 @@ pub enum DecodeError {
 /// Larger values are refused unread.
 pub const MAX_VALUE_BYTES: usize = 64 * 1024;
 
+/// Longer names of pingers are cut.
+pub(crate) const NAME: usize = 255;
+
+/// A text for people: at most `most` characters, and no control character. PostgreSQL takes no NUL; for a word in a text, what
+/// the record says otherwise is not given up.
+pub(crate) fn clean(text: &mut String, most: usize) {
+    // As cheap as it can be: every record passes here.
+    if text.bytes().any(|byte| byte.is_ascii_control()) || (text.len() > most && text.chars().nth(most).is_some()) {
+        *text = text.chars().take(most).map(|c| if c.is_control() { ' ' } else { c }).collect();
+    }
+}
+
 #[derive(serde::Deserialize)]
 struct Versioned {
     v: u32,

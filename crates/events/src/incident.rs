@@ -1,6 +1,6 @@
 //! `incident-events`: each transition of an incident once. Key = monitor id.
 
-use model::{Cause, IncidentId, Millis, MonitorId, Region, WorkspaceId};
+use model::{Cause, IncidentId, Millis, MonitorId, Region, WorkspaceId, known_cause};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -32,7 +32,7 @@ pub struct IncidentEvent {
     pub sequence: u32,
     /// The slot whose result made the transition.
     pub slot: Millis,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "known_cause", skip_serializing_if = "Option::is_none")]
     pub cause: Option<Cause>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub regions: Vec<Region>,

@@ -4,7 +4,7 @@
 use model::sight::ProberStatus;
 use serde::{Deserialize, Serialize};
 
-use crate::decode::{DecodeError, open};
+use crate::decode::{DecodeError, NAME, clean, open};
 
 const VERSION: u32 = 1;
 
@@ -28,9 +28,10 @@ pub fn encode_prober(status: &ProberStatus) -> Result<Vec<u8>, serde_json::Error
 
 /// Reads and judges a record. `key` must be the region, as the partition depends on it.
 pub fn decode_prober(key: Option<&[u8]>, value: Option<&[u8]>) -> Result<ProberStatus, DecodeError> {
-    let In { status } = serde_json::from_slice(open(value, VERSION)?)?;
+    let In { mut status } = serde_json::from_slice(open(value, VERSION)?)?;
     if key != Some(status.region.as_str().as_bytes()) {
         return Err(DecodeError::Invalid("the key is not the region".to_owned()));
     }
+    clean(&mut status.pinger, NAME);
     Ok(status)
 }

@@ -6,13 +6,16 @@ mod wire;
 use model::CheckResult;
 use uuid::Uuid;
 
-use crate::decode::{DecodeError, open};
+use crate::decode::{DecodeError, NAME, clean, open};
 use wire::{In, Out};
 
 const VERSION: u32 = 1;
 
 /// A slot lies between 2020 and 2100; anything else is a broken writer's clock.
 const SLOTS: std::ops::Range<i64> = 1_577_836_800_000..4_102_444_800_000;
+
+/// Characters of a detail.
+const DETAIL: usize = 300;
 
 /// The record's value.
 pub fn encode_result(result: &CheckResult) -> Result<Vec<u8>, serde_json::Error> {
@@ -22,7 +25,7 @@ pub fn encode_result(result: &CheckResult) -> Result<Vec<u8>, serde_json::Error>
 /// Reads and judges a record. `key` must be the monitor's id, as the partition depends on it.
 pub fn decode_result(key: Option<&[u8]>, value: Option<&[u8]>) -> Result<CheckResult, DecodeError> {
     let value = open(value, VERSION)?;
-    let (id, result) = match quick::read(value) {
+    let (id, mut result) = match quick::read(value) {
         Some(read) => read,
         None => serde_json::from_slice::<In>(value)?.split(),
     };
@@ -41,5 +44,9 @@ pub fn decode_result(key: Option<&[u8]>, value: Option<&[u8]>) -> Result<CheckRe
     if result.interval_ms < 1000 {
         return invalid("the interval is below one second");
     }
+    if let Some(detail) = &mut result.detail {
+        clean(detail, DETAIL);
+    }
+    clean(&mut result.pinger, NAME);
     Ok(result)
 }

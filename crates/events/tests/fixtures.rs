@@ -224,3 +224,23 @@ fn cost() {
     }
     println!("encode: {:?} per result", began.elapsed() / rounds);
 }
+
+#[test]
+fn what_postgresql_would_not_take_is_cleaned_and_the_verdict_stands() {
+    let key = MONITOR.to_string();
+    let dirty = CheckResult { detail: Some(format!("got \u{0}503\n{}", "é".repeat(400))), pinger: "pinger\u{0}".repeat(100), ..down() };
+    let read = decode_result(Some(key.as_bytes()), Some(&encode_result(&dirty).expect("JSON"))).expect("readable");
+    let detail = read.detail.as_deref().expect("a detail");
+    assert!(detail.starts_with("got  503 é") && detail.chars().count() == 300, "{detail:?}");
+    assert!(read.pinger.starts_with("pinger pinger ") && read.pinger.len() == 255, "{:?}", read.pinger);
+    assert_eq!(CheckResult { detail: None, pinger: String::new(), ..read }, CheckResult { detail: None, pinger: String::new(), ..dirty });
+}
+
+#[test]
+fn a_cause_of_a_newer_writer_is_none_and_the_verdict_stands() {
+    let value = String::from_utf8(encode_result(&down()).expect("JSON")).expect("UTF-8");
+    let newer = value.replace(r#""cause":"status""#, r#""cause":"solar_flare""#);
+    assert_ne!(newer, value);
+    let read = decode_result(Some(MONITOR.to_string().as_bytes()), Some(newer.as_bytes())).expect("readable");
+    assert_eq!(read, CheckResult { cause: None, ..down() });
+}

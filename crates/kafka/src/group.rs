@@ -23,6 +23,9 @@ use crate::topics::blocking;
 use context::GroupContext;
 use inbox::Inbox;
 
+/// How long a member that joins anew waits for its leave.
+const LEAVING: Duration = Duration::from_secs(5);
+
 /// A topic and a partition of it.
 pub type Partition = (Arc<str>, i32);
 
@@ -46,6 +49,7 @@ pub struct GroupConsumer {
     inbox: Arc<Inbox>,
     config: KafkaConfig,
     group: String,
+    topics: Vec<String>,
     metrics: Option<KafkaMetrics>,
     thread: Option<std::thread::JoinHandle<()>>,
 }
@@ -66,7 +70,15 @@ impl GroupConsumer {
             .name(format!("kafka-{group}"))
             .spawn(move || poll::run(client, &polled))
             .map_err(|error| KafkaError::Config(format!("no thread for the consumer: {error}")))?;
-        Ok(Self { client: weak, inbox, config: config.clone(), group: group.to_owned(), metrics: metrics.cloned(), thread: Some(thread) })
+        Ok(Self {
+            client: weak,
+            inbox,
+            config: config.clone(),
+            group: group.to_owned(),
+            topics: topics.iter().map(|&topic| topic.to_owned()).collect(),
+            metrics: metrics.cloned(),
+            thread: Some(thread),
+        })
     }
 
     /// The next event: a rebalance at once, else up to `max` records, waiting up to `linger` for company
@@ -136,10 +148,30 @@ impl GroupConsumer {
 
     /// Leaves the group, so that others take over at once. Commit before; what was not is read again.
     pub async fn close(mut self, deadline: Duration) -> Result<(), KafkaError> {
+        self.leave(deadline).await
+    }
+
+    /// Leaves the group and joins it anew, as another member: whatever it gives us is announced again, and nothing of
+    /// before comes any more.
+    pub async fn rejoin(&mut self) -> Result<(), KafkaError> {
+        if let Err(error) = self.leave(LEAVING).await {
+            // The group notices by itself, after the session's timeout.
+            tracing::warn!(%error, group = self.group, "the consumer did not leave its group");
+        }
+        let topics: Vec<&str> = self.topics.iter().map(String::as_str).collect();
+        *self = Self::with_metrics(&self.config, &self.group, &topics, self.metrics.as_ref())?;
+        Ok(())
+    }
+
+    async fn leave(&mut self, deadline: Duration) -> Result<(), KafkaError> {
         self.inbox.close();
         let Some(thread) = self.thread.take() else { return Ok(()) };
         let joined = blocking(move || thread.join().map_err(|_| KafkaError::Closed));
-        tokio::time::timeout(deadline, joined).await.map_err(|_| KafkaError::Timeout(deadline))?
+        let left = tokio::time::timeout(deadline, joined).await.map_err(|_| KafkaError::Timeout(deadline)).flatten();
+        if let Some(metrics) = &self.metrics {
+            metrics.forget_lag(&self.group, &self.assigned());
+        }
+        left
     }
 }
 

@@ -2,6 +2,8 @@
 
 use prometheus::{HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry};
 
+use crate::group::Partition;
+
 /// Metrics shared by the consumers of one service. Labels: group, topic, partition (all bounded).
 #[derive(Clone)]
 pub struct KafkaMetrics {
@@ -35,5 +37,13 @@ impl KafkaMetrics {
         registry.register(Box::new(rebalances.clone()))?;
         registry.register(Box::new(dead_letters.clone()))?;
         Ok(Self { lag, batch, rebalances, dead_letters })
+    }
+
+    /// These partitions are no longer read here.
+    pub(crate) fn forget_lag(&self, group: &str, partitions: &[Partition]) {
+        for (topic, partition) in partitions {
+            // Absent if no lag was known yet.
+            let _ = self.lag.remove_label_values(&[group, &**topic, partition.to_string().as_str()]);
+        }
     }
 }

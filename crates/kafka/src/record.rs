@@ -59,6 +59,9 @@ pub struct TopicPartitionOffset {
     pub offset: i64,
 }
 
+/// A `traceparent` has 55 characters; a later version of it may have more.
+const TRACEPARENT: usize = 255;
+
 /// Messages share buffers of this many bytes: an allocation (and a free on another thread) per record is a
 /// tenth of what reading one costs. Below the size from which malloc asks the kernel each time.
 const ARENA: usize = 64 * 1024;
@@ -83,7 +86,9 @@ impl Detacher {
         }
         let traceparent = message.headers().and_then(|found| {
             let header = found.iter().find(|header| header.key == headers::TRACEPARENT)?;
-            String::from_utf8(header.value?.to_vec()).ok()
+            // Anything else is no such header, and PostgreSQL might not take it.
+            let value = header.value.filter(|value| value.len() <= TRACEPARENT && value.iter().all(u8::is_ascii_graphic))?;
+            String::from_utf8(value.to_vec()).ok()
         });
         Message {
             topic: self.names.get(message.topic()),

@@ -1,8 +1,10 @@
 //! What a slot came to, and why.
 
+use std::borrow::Cow;
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::de::IntoDeserializer;
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// What one slot came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
@@ -160,6 +162,12 @@ impl Cause {
             Self::Evicted => "evicted",
         }
     }
+}
+
+/// Reads a cause that a newer version may have written: one that is not known here is none.
+pub fn known_cause<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Cause>, D::Error> {
+    let text = Option::<Cow<'de, str>>::deserialize(deserializer)?;
+    Ok(text.and_then(|text| Cause::deserialize(IntoDeserializer::<serde::de::value::Error>::into_deserializer(&*text)).ok()))
 }
 
 impl fmt::Display for Cause {

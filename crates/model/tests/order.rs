@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use model::alerting::{Folded, MonitorState, Policy, TransitionKind, Verdict, fold};
+use model::alerting::{Folded, MonitorState, Note, Policy, TransitionKind, Verdict, close, fold};
 use model::history::{Block, Entry, hour_of};
 use model::uptime::Counts;
 use model::{CheckResult, Millis, MonitorId, Outcome, Phases, Region, Slot};
@@ -99,6 +99,11 @@ fn in_order(sent: &[Sent]) -> Vec<CheckResult> {
 
 /// As they arrive: late ones after what overtook them, repeated ones again.
 fn as_delivered(sent: &[Sent]) -> Vec<CheckResult> {
+    arrivals(sent).into_iter().map(|(_, result)| result).collect()
+}
+
+/// The same, with the minute of each arrival.
+fn arrivals(sent: &[Sent]) -> Vec<(i64, CheckResult)> {
     let mut arrivals: Vec<(i64, u32, &CheckResult)> = Vec::new();
     for one in sent {
         let minute = (one.result.slot - T) / MINUTE;
@@ -106,7 +111,7 @@ fn as_delivered(sent: &[Sent]) -> Vec<CheckResult> {
         arrivals.extend(one.again.map(|again| (minute + one.late.max(again), one.tie ^ 1, &one.result)));
     }
     arrivals.sort_by_key(|(minute, tie, _)| (*minute, *tie));
-    arrivals.into_iter().map(|(_, _, result)| result.clone()).collect()
+    arrivals.into_iter().map(|(minute, _, result)| (minute, result.clone())).collect()
 }
 
 /// What history keeps: a block per region and hour, as bytes, with its counts.
@@ -164,6 +169,30 @@ proptest! {
             }
             if one.outcome.is_verdict() {
                 newest = newest.max(Some(one.slot));
+            }
+        }
+    }
+
+    /// Paused and resumed in the middle, with results from before under way.
+    #[test]
+    fn what_comes_from_before_a_pause_opens_nothing_after_it(sent in sent(), failures in 1..4_u8, pause in 0..SLOTS, length in 0..30_i64) {
+        let policy = policy(1, failures, 2);
+        let (mut state, mut paused) = (MonitorState::default(), false);
+        let end = T + pause * MINUTE;
+        for (arrived, one) in arrivals(&sent) {
+            if arrived >= pause && !paused {
+                paused = true;
+                close(&mut state, Note::Paused, end);
+            }
+            if (pause..pause + length).contains(&arrived) {
+                continue;
+            }
+            let folded = fold(&mut state, &policy, &one);
+            if paused && one.slot <= end {
+                prop_assert!(!matches!(folded, Folded::Taken(_)), "{one:?} was taken");
+            }
+            if let Folded::Taken(Some(transition)) = folded {
+                prop_assert!(!paused || transition.since > end, "{transition:?} goes back beyond the pause");
             }
         }
     }

@@ -55,6 +55,12 @@ impl StoreError {
     }
 }
 
+/// Notes a row that this version cannot read. Whoever reads many goes on as if it were not there: one damaged row, or one of a
+/// newer version, must not stop the service for all the others.
+pub(crate) fn set_aside(table: &'static str, row: impl std::fmt::Display, error: impl std::fmt::Display) {
+    tracing::error!(table, %row, %error, "a row cannot be read and is treated as if it were not there");
+}
+
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
         match &error {

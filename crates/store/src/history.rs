@@ -17,6 +17,7 @@ use model::history::{Block, BlockKey, HOUR_MS, hour_of};
 use model::uptime::{Counts, Latencies};
 use model::{Millis, MonitorId, Region};
 
+use crate::error::set_aside;
 use crate::{Store, StoreError, from_millis, to_millis};
 
 const DAY_MS: Millis = 24 * HOUR_MS;
@@ -51,7 +52,7 @@ impl Store {
         )
         .fetch_all(self.pool())
         .await?;
-        rows.into_iter().map(|row| read(monitor, &row.region, row.hour, &row.block)).collect()
+        Ok(rows.into_iter().filter_map(|row| read(monitor, &row.region, row.hour, &row.block)).collect())
     }
 
     /// The roll-ups of a monitor for the days (UTC) that touch `[from, to)`, oldest first.
@@ -69,34 +70,34 @@ impl Store {
         .await?;
         let count = |n: i32| u64::from(n.unsigned_abs());
         let latency = |us: Option<i32>| us.map(i32::unsigned_abs);
-        rows.into_iter()
-            .map(|row| {
-                Ok(Rollup {
-                    region: region_of("day_rollups", &row.region)?,
-                    day: millis_of(row.day),
-                    counts: Counts {
-                        up: count(row.up),
-                        degraded: count(row.degraded),
-                        down: count(row.down),
-                        unknown: count(row.unknown),
-                        missed: count(row.missed),
-                        maintenance: count(row.maintenance),
-                    },
-                    latencies: Latencies {
-                        p50: latency(row.p50_us),
-                        p95: latency(row.p95_us),
-                        p99: latency(row.p99_us),
-                        max: latency(row.max_us),
-                    },
-                })
+        let read = rows.into_iter().filter_map(|row| {
+            Some(Rollup {
+                region: row.region.parse().map_err(|error| set_aside("day_rollups", format_args!("{monitor} {}", row.day), error)).ok()?,
+                day: millis_of(row.day),
+                counts: Counts {
+                    up: count(row.up),
+                    degraded: count(row.degraded),
+                    down: count(row.down),
+                    unknown: count(row.unknown),
+                    missed: count(row.missed),
+                    maintenance: count(row.maintenance),
+                },
+                latencies: Latencies {
+                    p50: latency(row.p50_us),
+                    p95: latency(row.p95_us),
+                    p99: latency(row.p99_us),
+                    max: latency(row.max_us),
+                },
             })
-            .collect()
+        });
+        Ok(read.collect())
     }
 }
 
-fn read(monitor: MonitorId, region: &str, hour: DateTime<Utc>, block: &[u8]) -> Result<(BlockKey, Block), StoreError> {
-    let key = BlockKey { monitor, region: region_of("history_blocks", region)?, hour: to_millis(hour) };
-    Ok((key, decode(block)?))
+fn read(monitor: MonitorId, region: &str, hour: DateTime<Utc>, block: &[u8]) -> Option<(BlockKey, Block)> {
+    let row = format_args!("{monitor} {region} {hour}");
+    let key = region_of("history_blocks", region).map(|region| BlockKey { monitor, region, hour: to_millis(hour) });
+    key.and_then(|key| Ok((key, decode(block)?))).map_err(|error| set_aside("history_blocks", row, error)).ok()
 }
 
 fn decode(block: &[u8]) -> Result<Block, StoreError> {

@@ -2,9 +2,10 @@
 //! owned group of tables, SQL checked at compile time.
 //!
 //! A service opens one [`Store`]; every connection carries time limits, so that no statement, lock
-//! or forgotten transaction outlives the patience of its caller.
+//! or forgotten transaction outlives the patience of its caller, and no answer is waited for that never comes.
 
 pub mod accounts;
+mod bounded;
 pub mod channels;
 mod error;
 pub mod history;
@@ -18,9 +19,7 @@ pub mod sessions;
 pub mod sights;
 mod time;
 
+pub use bounded::{Connection, Pool, Transaction};
 pub use error::StoreError;
 pub use pool::{Limits, Store};
 pub use time::{from_millis, to_millis};
-
-/// A transaction on the store; rolled back when it is dropped.
-pub type Transaction = sqlx::Transaction<'static, sqlx::Postgres>;

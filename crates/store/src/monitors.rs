@@ -11,10 +11,9 @@ pub use write::{create, delete, update};
 use chrono::{DateTime, Utc};
 use model::{Monitor, MonitorId, Region, ScheduleSegment, WorkspaceId};
 use serde::Deserialize;
-use sqlx::PgConnection;
 use uuid::Uuid;
 
-use crate::{Store, StoreError, to_millis};
+use crate::{Connection, Store, StoreError, to_millis};
 
 /// How long segments are kept: as long as the roll-ups they explain.
 const SEGMENTS_KEPT_DAYS: i32 = 400;
@@ -52,7 +51,7 @@ pub async fn list(
 }
 
 /// How many monitors the workspace has, and how many it may have.
-pub async fn quota(connection: &mut PgConnection, workspace: WorkspaceId) -> Result<Option<(i64, i64)>, StoreError> {
+pub async fn quota(connection: &mut Connection, workspace: WorkspaceId) -> Result<Option<(i64, i64)>, StoreError> {
     let row = sqlx::query!(
         r#"SELECT w.monitor_quota, (SELECT count(*) FROM monitors m WHERE m.workspace_id = w.id AND m.deleted_at IS NULL) AS "count!"
            FROM workspaces w WHERE w.id = $1"#,
@@ -65,7 +64,7 @@ pub async fn quota(connection: &mut PgConnection, workspace: WorkspaceId) -> Res
 
 /// As [`get`], inside a transaction, after every other change of monitors has committed.
 pub async fn get_locked(
-    connection: &mut PgConnection,
+    connection: &mut Connection,
     seal: &dyn Seal,
     workspace: WorkspaceId,
     id: MonitorId,
@@ -74,12 +73,7 @@ pub async fn get_locked(
     load(connection, seal, workspace, id).await
 }
 
-async fn load(
-    connection: &mut PgConnection,
-    seal: &dyn Seal,
-    workspace: WorkspaceId,
-    id: MonitorId,
-) -> Result<Option<Monitor>, StoreError> {
+async fn load(connection: &mut Connection, seal: &dyn Seal, workspace: WorkspaceId, id: MonitorId) -> Result<Option<Monitor>, StoreError> {
     let row = sqlx::query_as!(
         Row,
         r#"SELECT m.id, m.workspace_id, m.revision, m.spec, m.created_at, m.updated_at, m.deleted_at,

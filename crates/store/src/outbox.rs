@@ -1,10 +1,9 @@
 //! Records that must reach Kafka because their transaction committed, and the audit trail beside them.
 
 use model::{Millis, WorkspaceId};
-use sqlx::PgConnection;
 use uuid::Uuid;
 
-use crate::{Store, StoreError, Transaction, from_millis};
+use crate::{Connection, Store, StoreError, Transaction, from_millis};
 
 /// Lanes: a key always goes to the same one, so each key keeps its order while several relays work.
 const LANES: u64 = 16;
@@ -21,7 +20,7 @@ pub struct OutboxRecord {
 
 /// Adds a record to the caller's transaction and wakes the relays when it commits.
 pub async fn append(
-    connection: &mut PgConnection,
+    connection: &mut Connection,
     topic: &str,
     key: &[u8],
     value: &[u8],
@@ -46,7 +45,7 @@ pub async fn append(
 
 /// Adds a row to the audit trail of the caller's transaction. `detail` holds no secret and no body.
 pub async fn audit(
-    connection: &mut PgConnection,
+    connection: &mut Connection,
     workspace: WorkspaceId,
     actor: &str,
     action: &str,

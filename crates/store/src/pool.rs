@@ -4,12 +4,12 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
-use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 
-use crate::{StoreError, Transaction};
+use crate::StoreError;
+use crate::bounded::{Pool, Transaction};
 
-/// How long things may take on a connection.
+/// How long things may take on a connection. PostgreSQL keeps these limits; where it is silent, [`Pool`] does.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
     /// One statement.
@@ -36,7 +36,7 @@ impl Default for Limits {
 /// A pool of connections to the mesh's database. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Store {
-    pool: PgPool,
+    pool: Pool,
 }
 
 impl Store {
@@ -71,7 +71,7 @@ impl Store {
             .idle_timeout(Duration::from_secs(600))
             .max_lifetime(Duration::from_secs(1800))
             .connect_lazy_with(options);
-        Self { pool }
+        Self { pool: Pool::new(pool, limits.statement) }
     }
 
     /// Whether the database answers.
@@ -85,7 +85,7 @@ impl Store {
     }
 
     /// For the modules of this crate; services speak through their functions.
-    pub fn pool(&self) -> &PgPool {
+    pub fn pool(&self) -> &Pool {
         &self.pool
     }
 

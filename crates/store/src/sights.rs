@@ -3,11 +3,11 @@
 
 use model::sight::RegionSight;
 use model::{ChannelId, Millis, Region, WorkspaceId};
-use sqlx::{Postgres, Transaction};
 use uuid::Uuid;
 
+use crate::error::set_aside;
 use crate::incidents::{Committed, OffsetRow};
-use crate::{Store, StoreError, from_millis, to_millis};
+use crate::{Store, StoreError, Transaction, from_millis, to_millis};
 
 /// A region went blind, or sees again.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,19 +51,18 @@ impl Store {
     /// What is known of all regions.
     pub async fn region_sights(&self) -> Result<Vec<(Region, RegionSight)>, StoreError> {
         let rows = sqlx::query!("SELECT region, state FROM region_sights").fetch_all(self.pool()).await?;
-        rows.into_iter()
-            .map(|row| {
-                let region = row.region.parse().map_err(|error| StoreError::corrupt("region_sights", error))?;
-                let state = serde_json::from_value(row.state).map_err(|error| StoreError::corrupt("region_sights", error))?;
-                Ok((region, state))
-            })
-            .collect()
+        let read = rows.into_iter().filter_map(|row| {
+            let region = row.region.parse().map_err(|error| set_aside("region_sights", &row.region, error)).ok()?;
+            let state = serde_json::from_value(row.state).map_err(|error| set_aside("region_sights", &row.region, error)).ok()?;
+            Some((region, state))
+        });
+        Ok(read.collect())
     }
 
     /// Writes everything or nothing; may be repeated after an error of unknown outcome.
     pub async fn commit_sights(&self, commit: &SightCommit<'_>) -> Result<Committed, StoreError> {
         let mut tx = self.begin().await?;
-        let fenced = crate::incidents::fence(&mut tx, commit.consumer, commit.topic, commit.owner, &commit.offsets, commit.now).await?;
+        let fenced = crate::incidents::fence(&mut tx, commit.consumer, commit.topic, commit.owner, &commit.offsets).await?;
         if !fenced.is_empty() {
             tx.rollback().await?;
             return Ok(Committed::Fenced(fenced));
@@ -96,13 +95,15 @@ impl Store {
         )
         .fetch_all(self.pool())
         .await?;
-        rows.into_iter()
-            .map(|row| Ok((row.region.parse().map_err(|error| StoreError::corrupt("notices", error))?, to_millis(row.since))))
-            .collect()
+        let read = rows.into_iter().filter_map(|row| {
+            let region = row.region.parse().map_err(|error| set_aside("notices", &row.region, error)).ok()?;
+            Some((region, to_millis(row.since)))
+        });
+        Ok(read.collect())
     }
 }
 
-async fn write_notice(tx: &mut Transaction<'_, Postgres>, row: &NoticeRow, now: Millis) -> Result<(), StoreError> {
+async fn write_notice(tx: &mut Transaction, row: &NoticeRow, now: Millis) -> Result<(), StoreError> {
     sqlx::query!(
         r#"INSERT INTO notices (id, blindness_id, kind, workspace_id, region, reason, since, until, slots_unknown, at)
            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING"#,

@@ -1,11 +1,11 @@
 //! Milliseconds since the Unix epoch on our side, `timestamptz` on PostgreSQL's.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Datelike as _, Utc};
 use model::Millis;
 
-/// The instant as PostgreSQL keeps it. What lies outside its calendar is clamped to the epoch.
+/// The instant as PostgreSQL keeps it. What lies outside its calendar (of which the first years are left out) becomes the epoch.
 pub fn from_millis(at: Millis) -> DateTime<Utc> {
-    DateTime::from_timestamp_millis(at).unwrap_or_default()
+    DateTime::from_timestamp_millis(at).filter(|at| at.year() > -4000).unwrap_or_default()
 }
 
 /// Milliseconds since the Unix epoch; finer digits are dropped.

@@ -6,7 +6,7 @@ mod batch;
 mod commit;
 mod strangers;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ use uuid::Uuid;
 
 use crate::announce::Announcement;
 use crate::catalog::Catalog;
-use crate::desk::{Decided, Desk};
+use crate::desk::{CatchingUp, Decided, Desk};
 use crate::heartbeat::Pulse;
 use crate::metrics::Metrics;
 use strangers::Strangers;
@@ -36,8 +36,15 @@ const LINGER: Duration = Duration::from_millis(2);
 const COMMIT_EVERY: Duration = Duration::from_secs(5);
 /// No result of long ago for so long: whoever caught up (a pinger's spool, ourselves) is done.
 const QUIET: Duration = Duration::from_secs(3);
-/// Nothing is held longer, however far behind we seem: a pinger's clock may be wrong.
+/// Nothing is held longer once the log is read to where it ended, however far behind its results seem: a pinger's clock may be wrong.
 const HOLD: Duration = Duration::from_mins(2);
+/// Where so many records cannot be read that we are the likelier fault, the log waits this long before
+/// they are tried again.
+pub(crate) const FLOODED: Duration = Duration::from_secs(30);
+/// What moves nothing is committed this often: whoever looks sees that it is judged, and whoever was fenced learns it.
+const AFFIRM_EVERY: Duration = Duration::from_secs(30);
+/// PostgreSQL is asked this often how far all alerters together have come.
+const COMPARE_EVERY: Duration = Duration::from_secs(5);
 /// Every verdict is written again this often.
 const SHOW_EVERY: Duration = Duration::from_secs(30);
 
@@ -90,7 +97,10 @@ pub(crate) struct Loop {
     doubted: Option<Instant>,
     /// When a result of long ago last came, by partition.
     behind: HashMap<i32, Instant>,
+    /// Partitions another alerter took while the group gave them to us.
+    fenced: HashSet<i32>,
     last_commit: Instant,
+    compared: Option<Instant>,
 }
 
 impl Judge {
@@ -118,7 +128,9 @@ impl Judge {
             strangers: Strangers::default(),
             doubted: None,
             behind: HashMap::new(),
+            fenced: HashSet::new(),
             last_commit: Instant::now(),
+            compared: None,
         };
         // A member without partitions is as ready as one with.
         ready.set();
@@ -152,12 +164,13 @@ impl Loop {
                     Some(change) => self.change(change).await?,
                     None => return Err(service::Error::msg("the directory ended")),
                 },
+                // Before the log, which after an outage has more to read for minutes.
+                _ = tick.tick() => self.tick().await?,
                 event = self.consumer.next(BATCH, LINGER) => match event? {
                     Event::Assigned(assignment) => self.assigned(assignment).await?,
                     Event::Revoked(revocation) => self.revoked(revocation).await?,
                     Event::Batch(messages) => self.batch(messages).await?,
                 },
-                _ = tick.tick() => self.tick().await?,
                 _ = show.tick() => self.show(),
                 () = show_all.notified() => self.show(),
             }
@@ -207,6 +220,7 @@ impl Loop {
     }
 
     async fn tick(&mut self) -> Result<(), service::Error> {
+        self.join_anew_where_fenced().await?;
         self.acknowledgements().await?;
         self.look_for_strangers().await?;
         if let Some(since) = self.doubted
@@ -216,16 +230,32 @@ impl Loop {
             self.announce(decided).await?;
         }
         self.caught_up();
-        if !self.released.is_empty() || (self.last_commit.elapsed() >= COMMIT_EVERY && self.desk.is_dirty()) {
+        // Before a commit: it says how far each partition is judged.
+        let interval = self.desk.shortest_interval();
+        let since = self.last_commit.elapsed();
+        if !self.released.is_empty() || (since >= COMMIT_EVERY && self.desk.is_dirty()) || since >= AFFIRM_EVERY {
             self.commit().await?;
         }
+        self.compare().await;
         // Only here: a commit that PostgreSQL holds up holds up the pulse, too.
-        let interval = self.desk.shortest_interval();
         self.judge.pulse.looked(interval, self.judge.clock.now_ms());
         self.judge.metrics.shortest_interval.set(interval.unwrap_or(0) / 1000);
         self.judge.metrics.judged_through.set(self.judge.pulse.through() / 1000);
         self.judge.metrics.states.set(i64::try_from(self.desk.len()).unwrap_or(i64::MAX));
         Ok(())
+    }
+
+    /// How far all partitions are judged, whoever has them. While PostgreSQL does not say, what it said last grows old.
+    async fn compare(&mut self) {
+        if self.compared.is_some_and(|at| at.elapsed() < COMPARE_EVERY) {
+            return;
+        }
+        self.compared = Some(Instant::now());
+        match self.judge.store.unjudged_for(GROUP, &self.judge.topic).await {
+            Ok(Some(age)) => self.judge.pulse.judged(self.judge.clock.now_ms().saturating_sub(age)),
+            Ok(None) => {}
+            Err(error) => tracing::warn!(%error, "how far all alerters have come is not known"),
+        }
     }
 
     /// Takes up what people acknowledged since the last look.
@@ -243,11 +273,12 @@ impl Loop {
 
     /// Partitions whose log is read to its end are in the present.
     fn caught_up(&mut self) {
-        let lag = self.consumer.lag();
-        for (partition, since) in self.desk.catching_up() {
-            let behind = lag.iter().find(|((topic, n), _)| *n == partition && **topic == *self.judge.topic).map(|(_, lag)| *lag);
+        let known = self.consumer.lag();
+        let topic: Arc<str> = self.judge.topic.as_str().into();
+        let lag = |partition| known.get(&(Arc::clone(&topic), partition)).copied();
+        for (partition, position, behind) in self.desk.catching_up(lag) {
             let settled = self.behind.get(&partition).is_none_or(|at| at.elapsed() > QUIET);
-            if (behind == Some(0) && settled) || since.elapsed() > HOLD {
+            if is_present(lag(partition), position, &behind, settled) {
                 self.present(partition);
             }
         }
@@ -271,6 +302,42 @@ impl Loop {
         if !changed.is_empty() {
             let changed = changed.into_iter().map(|(monitor, verdict)| VerdictUpdate { monitor, verdict }).collect();
             let _ = self.judge.verdicts.try_send(Verdicts::Changed(changed));
+        }
+    }
+}
+
+/// Whether a partition is in the present: the log is read to where it ended when we fell behind, or to its end now, and no result
+/// of long ago (`settled`) comes any more.
+fn is_present(lag: Option<i64>, position: i64, behind: &CatchingUp, settled: bool) -> bool {
+    let read = lag == Some(0) || behind.until.is_some_and(|until| position >= until);
+    let long = behind.since.elapsed() > HOLD;
+    (read && (settled || long)) || (lag.is_none() && long)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_present_begins_where_the_log_ended_when_we_fell_behind() {
+        let Some(long_ago) = std::time::Instant::now().checked_sub(HOLD * 2) else { return };
+        let young = CatchingUp { since: std::time::Instant::now(), until: Some(1_000) };
+        let old = CatchingUp { since: long_ago, ..young };
+        let unknown = CatchingUp { until: None, ..old };
+        for (lag, position, behind, settled, present) in [
+            (Some(10), 900, &young, true, false),
+            (Some(0), 900, &young, true, true),
+            (Some(0), 900, &young, false, false),
+            // So much comes that the log never ends.
+            (Some(10), 1_000, &young, true, true),
+            (Some(10), 1_000, &young, false, false),
+            // A pinger's clock is wrong: all it says seems old.
+            (Some(10), 1_000, &old, false, true),
+            // However long it takes.
+            (Some(10), 999, &old, true, false),
+            (None, 0, &unknown, true, true),
+        ] {
+            assert_eq!(is_present(lag, position, behind, settled), present, "{lag:?} {position} {behind:?} {settled}");
         }
     }
 }

@@ -9,6 +9,8 @@ use model::alerting::{Folded, MonitorState, Note, Policy, Shown, Transition, ack
 use model::{CheckResult, IncidentId, Millis, Monitor, MonitorId};
 use store::incidents::{OffsetRow, StateRow, StoredState, TakenPartition};
 
+use crate::heartbeat::SILENCE_MS;
+
 /// A steady state is written this seldom: an older one judges what is to come in the same way.
 const STEADY_WRITES_MS: Millis = 5 * 60_000;
 
@@ -20,8 +22,34 @@ struct Held {
     next_offset: i64,
     /// Everything before is committed.
     committed: i64,
-    /// Behind since then: what is decided now is announced once this is over.
-    catching_up: Option<Instant>,
+    /// Behind: what is decided now is announced once this is over.
+    catching_up: Option<CatchingUp>,
+    /// When the newest check that was judged here began.
+    through: Millis,
+    /// Between checks of the busiest monitor, when it was last looked for; none where nothing is to be judged.
+    interval: Option<Millis>,
+}
+
+/// A partition whose log is not read to its end.
+#[derive(Debug, Clone, Copy)]
+pub struct CatchingUp {
+    pub since: Instant,
+    /// Where the log ended when it began, once that is known: however much comes meanwhile, it is reached.
+    pub until: Option<i64>,
+}
+
+impl CatchingUp {
+    fn begin() -> Self {
+        Self { since: Instant::now(), until: None }
+    }
+}
+
+impl Held {
+    /// Up to when it is judged: the present, where nothing is to be judged or something was lately.
+    fn judged(&self, now: Millis) -> Millis {
+        let present = self.interval.is_none_or(|interval| now - self.through <= SILENCE_MS.max(interval.saturating_mul(2)));
+        if present { now } else { self.through }
+    }
 }
 
 /// One monitor's case.
@@ -85,8 +113,15 @@ impl Desk {
     /// Partitions are ours from now on, with the states committed for them.
     pub fn open(&mut self, taken: Vec<TakenPartition>, states: Vec<StoredState>) {
         for one in taken {
-            let held =
-                Held { epoch: one.epoch, next_offset: one.next_offset, committed: one.next_offset, catching_up: Some(Instant::now()) };
+            let held = Held {
+                epoch: one.epoch,
+                next_offset: one.next_offset,
+                committed: one.next_offset,
+                catching_up: Some(CatchingUp::begin()),
+                through: 0,
+                // Something is, until we know better.
+                interval: Some(0),
+            };
             self.partitions.insert(one.partition, held);
         }
         self.restore(states);
@@ -118,6 +153,11 @@ impl Desk {
         self.forgotten.retain(|_, partition| !partitions.contains(partition));
     }
 
+    /// The partitions that are ours.
+    pub fn partitions(&self) -> Vec<i32> {
+        self.partitions.keys().copied().collect()
+    }
+
     /// Where to go on in a partition; `None` where it is not ours.
     pub fn position(&self, partition: i32) -> Option<i64> {
         self.partitions.get(&partition).map(|held| held.next_offset)
@@ -141,28 +181,50 @@ impl Desk {
         self.cases.len()
     }
 
-    /// Between checks of the busiest monitor; none without partitions or monitors.
-    pub fn shortest_interval(&self) -> Option<Millis> {
-        if self.partitions.is_empty() {
-            return None;
+    /// Looks for the busiest monitor of each partition that is not paused; says the interval of the busiest of all, none without
+    /// partitions or monitors.
+    pub fn shortest_interval(&mut self) -> Option<Millis> {
+        let mut shortest: HashMap<i32, Millis> = HashMap::new();
+        for case in self.cases.values() {
+            if let Some((_, policy)) = case.policy.as_ref().filter(|(_, policy)| policy.active) {
+                let known = shortest.entry(case.partition).or_insert(policy.interval_ms);
+                *known = policy.interval_ms.min(*known);
+            }
         }
-        self.cases.values().filter_map(|case| case.policy.as_ref()).map(|(_, policy)| policy.interval_ms).min()
+        for (partition, held) in &mut self.partitions {
+            held.interval = shortest.get(partition).copied();
+        }
+        self.partitions.values().filter_map(|held| held.interval).min()
+    }
+
+    /// A check that began then was judged.
+    pub fn judged_through(&mut self, partition: i32, started_at: Millis) {
+        if let Some(held) = self.partitions.get_mut(&partition) {
+            held.through = held.through.max(started_at);
+        }
     }
 
     /// Whether a partition lags behind the present.
     pub fn set_catching_up(&mut self, partition: i32, catching_up: bool) -> bool {
         match self.partitions.get_mut(&partition) {
             Some(held) if held.catching_up.is_some() != catching_up => {
-                held.catching_up = catching_up.then(Instant::now);
+                held.catching_up = catching_up.then(CatchingUp::begin);
                 true
             }
             _ => false,
         }
     }
 
-    /// Partitions that lag behind, and since when.
-    pub fn catching_up(&self) -> Vec<(i32, Instant)> {
-        self.partitions.iter().filter_map(|(partition, held)| Some((*partition, held.catching_up?))).collect()
+    /// Partitions that lag behind, with how far each is judged. `lag` says how much of the log is left, where that is known.
+    pub fn catching_up(&mut self, lag: impl Fn(i32) -> Option<i64>) -> Vec<(i32, i64, CatchingUp)> {
+        let mut all = Vec::new();
+        for (partition, held) in &mut self.partitions {
+            if let Some(behind) = &mut held.catching_up {
+                behind.until = behind.until.or_else(|| lag(*partition).map(|lag| held.next_offset + lag));
+                all.push((*partition, held.next_offset, *behind));
+            }
+        }
+        all
     }
 
     /// Judges one result.
@@ -184,6 +246,10 @@ impl Desk {
         let case = self.cases.get_mut(&monitor.id)?;
         let policy = case.policy_for(monitor);
         let transition = if policy.active { None } else { close(&mut case.state, Note::Paused, now) };
+        if !policy.active {
+            // What was steady is not any more: the evidence is gone.
+            case.written = None;
+        }
         self.touch(monitor.id);
         self.decided(monitor.id, Some(Arc::clone(monitor)), transition?)
     }
@@ -232,6 +298,7 @@ impl Desk {
             partition: *partition,
             epoch: held.epoch,
             next_offset: held.next_offset,
+            judged: held.judged(now),
         });
         let states = self.dirty.iter().filter_map(|id| {
             let case = self.cases.get(id)?;

@@ -1,4 +1,4 @@
-//! Lets someone else watch the watcher: a URL asked every minute while the present is truly judged.
+//! Lets someone else watch the watcher: a URL asked every minute while the present is truly judged, by all alerters together.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 /// Checks that began so long ago are the past, whatever the reason: nothing checks, nothing arrives,
 /// we lag, or PostgreSQL holds us up.
-const SILENCE_MS: Millis = 120_000;
+pub(crate) const SILENCE_MS: Millis = 120_000;
 /// The judging loop looks every second; one that did not for so long is stuck.
 const STUCK_MS: Millis = 30_000;
 
@@ -23,19 +23,18 @@ pub struct Pulse(Arc<Beats>);
 
 #[derive(Debug, Default)]
 struct Beats {
-    /// When the newest check that is judged and committed began.
+    /// Up to when every partition is judged and committed, whoever has it, when PostgreSQL was last asked.
     through: AtomicI64,
     /// When the loop last looked, free to go on.
     looked: AtomicI64,
-    /// Between checks of the busiest monitor that is ours.
+    /// Between checks of the busiest monitor that is ours; 0 without any.
     interval: AtomicI64,
 }
 
 impl Pulse {
-    /// A check that began at `started_at` is judged.
-    pub fn judged(&self, started_at: Millis, now: Millis) {
-        // A pinger's clock that is ahead must not hide a stall.
-        self.0.through.fetch_max(started_at.min(now), Ordering::Relaxed);
+    /// Every partition is judged up to then.
+    pub fn judged(&self, through: Millis) {
+        self.0.through.store(through, Ordering::Relaxed);
     }
 
     /// The loop is not held up. `interval` is the shortest of the monitors it judges, if it has any.
@@ -44,16 +43,15 @@ impl Pulse {
         self.0.interval.store(interval.unwrap_or(0), Ordering::Relaxed);
     }
 
-    /// When the newest judged check began.
+    /// Up to when every partition is judged.
     pub fn through(&self) -> Millis {
         self.0.through.load(Ordering::Relaxed)
     }
 
     /// Whether the present is judged: not the past, and not by a loop that is stuck.
     pub fn is_alive(&self, now: Millis) -> bool {
-        let interval = self.0.interval.load(Ordering::Relaxed);
-        let silence = SILENCE_MS.max(interval.saturating_mul(2));
-        interval > 0 && now - self.through() <= silence && now - self.0.looked.load(Ordering::Relaxed) <= STUCK_MS
+        let judges = self.0.interval.load(Ordering::Relaxed) > 0;
+        judges && now - self.through() <= SILENCE_MS && now - self.0.looked.load(Ordering::Relaxed) <= STUCK_MS
     }
 }
 
@@ -97,26 +95,16 @@ mod tests {
         let pulse = Pulse::default();
         assert!(!pulse.is_alive(T), "nothing was judged yet");
         pulse.looked(Some(10_000), T);
-        pulse.judged(T - 3_600_000, T);
-        assert!(!pulse.is_alive(T), "an hour behind is not the present");
-        pulse.judged(T - 1_000, T);
+        pulse.judged(T - 3_600_000);
+        assert!(!pulse.is_alive(T), "some partition is an hour behind");
+        pulse.judged(T - 1_000);
         assert!(pulse.is_alive(T));
         pulse.looked(Some(10_000), T + 119_000);
         assert!(pulse.is_alive(T + 119_000));
         assert!(!pulse.is_alive(T + 119_000 + STUCK_MS + 1), "a loop that is stuck");
         pulse.looked(Some(10_000), T + 121_000);
-        assert!(!pulse.is_alive(T + 121_000), "nothing arrives");
-        pulse.looked(Some(3_600_000), T + 3_000_000);
-        assert!(pulse.is_alive(T + 3_000_000), "monitors checked every hour are silent in between");
+        assert!(!pulse.is_alive(T + 121_000), "nothing arrives, or PostgreSQL does not say");
         pulse.looked(None, T);
-        assert!(!pulse.is_alive(T), "an alerter without partitions judges nothing");
-    }
-
-    #[test]
-    fn a_clock_that_is_ahead_hides_no_stall() {
-        let pulse = Pulse::default();
-        pulse.judged(T + 500_000, T);
-        pulse.looked(Some(10_000), T + 200_000);
-        assert!(!pulse.is_alive(T + 200_000));
+        assert!(!pulse.is_alive(T), "an alerter without monitors judges nothing");
     }
 }

@@ -19,7 +19,7 @@ pub struct Metrics {
     pub states: IntGauge,
     /// When the newest result was judged, Unix seconds.
     pub last_judged: IntGauge,
-    /// When the newest judged check began, Unix seconds.
+    /// Up to when every partition is judged, whoever has it, Unix seconds.
     pub judged_through: IntGauge,
     /// Between checks of the busiest monitor judged here, seconds; 0 without any.
     pub shortest_interval: IntGauge,
@@ -55,7 +55,10 @@ impl Metrics {
             fenced: IntCounter::new("upmesh_alerter_fenced_total", "Partitions whose commit was refused: another alerter has them.")?,
             states: IntGauge::new("upmesh_alerter_states", "Monitors with a state in memory.")?,
             last_judged: IntGauge::new("upmesh_alerter_last_judged_timestamp_seconds", "When a result was last judged.")?,
-            judged_through: IntGauge::new("upmesh_alerter_judged_through_timestamp_seconds", "When the newest judged check began.")?,
+            judged_through: IntGauge::new(
+                "upmesh_alerter_judged_through_timestamp_seconds",
+                "Up to when every partition is judged, whoever has it.",
+            )?,
             shortest_interval: IntGauge::new(
                 "upmesh_alerter_shortest_interval_seconds",
                 "Between checks of the busiest monitor judged here; 0 without any.",

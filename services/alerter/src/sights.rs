@@ -5,10 +5,10 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use kafka::{Assignment, DeadLetterError, DeadLetters, Event, GroupConsumer, KafkaConfig, Message, Producer, TopicPartitionOffset};
+use kafka::{Ack, Assignment, DeadLetterError, DeadLetters, Event, GroupConsumer, KafkaConfig, Message, Producer, TopicPartitionOffset};
 use model::sight::{ProberStatus, RegionSight, SightChange};
 use model::{Clock, Millis, Region};
-use service::Context;
+use service::{Context, Latch};
 use store::incidents::{Committed, OffsetRow, TakenPartition};
 use store::sights::{NoticeDelivery, NoticeRow, SightCommit};
 use store::{Store, StoreError};
@@ -17,6 +17,7 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::catalog::Catalog;
+use crate::consume::FLOODED;
 use crate::metrics::Metrics;
 
 /// The consumer's name beside its offsets.
@@ -50,10 +51,14 @@ pub struct Sights {
 struct Work {
     sights: Sights,
     letters: DeadLetters,
+    /// Unset while too many statements cannot be read.
+    readable: Latch,
     held: HashMap<i32, TakenPartition>,
     regions: HashMap<Region, RegionSight>,
     dirty: HashSet<Region>,
     notices: Vec<NoticeRow>,
+    /// Another took a partition the group gave to us: see `consume::assign`.
+    fenced: bool,
     committed: Instant,
 }
 
@@ -67,13 +72,17 @@ impl Sights {
         }
         let mut consumer = GroupConsumer::new(&self.kafka, &self.group, &[&self.topic])?;
         let letters = DeadLetters::new(Producer::new(&self.kafka)?, GROUP, None);
+        let readable = self.ctx.latch("prober status can be read");
+        readable.set();
         let mut work = Work {
             sights: self,
             letters,
+            readable,
             held: HashMap::new(),
             regions: HashMap::new(),
             dirty: HashSet::new(),
             notices: Vec::new(),
+            fenced: false,
             committed: Instant::now(),
         };
         let result = work.follow(&mut consumer).await;
@@ -107,6 +116,9 @@ impl Work {
                     Event::Batch(messages) => self.batch(consumer, messages).await?,
                 },
             }
+            if std::mem::take(&mut self.fenced) {
+                consumer.rejoin().await?;
+            }
         }
     }
 
@@ -123,15 +135,20 @@ impl Work {
                 }
             }
         };
+        // A rebalance announces itself even where it gives us nothing. What is in memory is replaced below, and our place in what we
+        // keep is past it.
+        self.commit(consumer).await?;
         let (store, topic, owner) = (self.sights.store.clone(), self.sights.topic.clone(), self.sights.owner);
-        let now = self.sights.clock.now_ms();
         let taken = self
             .patiently(|| async {
-                let taken = store.take_partitions(GROUP, &topic, &partitions, &cluster_id, owner, now).await?;
-                Ok((taken, store.region_sights().await?))
+                if !assignment.stands() {
+                    return Ok(None);
+                }
+                let taken = store.take_partitions(GROUP, &topic, &partitions, &cluster_id, owner).await?;
+                Ok(Some((taken, store.region_sights().await?)))
             })
             .await?;
-        let Some((taken, regions)) = taken else { return Ok(()) };
+        let Some((taken, regions)) = taken.flatten() else { return Ok(()) };
         // Whatever was not committed is judged again.
         self.regions = regions.into_iter().collect();
         self.dirty.clear();
@@ -161,9 +178,21 @@ impl Work {
                 continue;
             }
             match events::decode_prober(message.key.as_deref(), message.value.as_deref()) {
-                Ok(status) if status.at > now + SKEW_MS => self.set_aside(message, "said in the future").await?,
-                Ok(status) => self.fold(&status, now),
-                Err(error) => self.set_aside(message, &error.to_string()).await?,
+                // A pinger's clock is wrong: no reason to wait, unless that of most is, and so ours.
+                Ok(status) if status.at > now + SKEW_MS => {
+                    if !self.set_aside(message, |letters| letters.refuse(message, "said in the future")).await {
+                        return Ok(());
+                    }
+                }
+                Ok(status) => {
+                    self.letters.passed(1);
+                    self.fold(&status, now);
+                }
+                Err(error) => {
+                    if !self.set_aside(message, |letters| letters.send(message, &error.to_string())).await {
+                        return Ok(());
+                    }
+                }
             }
             if let Some(held) = self.held.get_mut(&message.partition) {
                 held.next_offset = message.offset + 1;
@@ -219,15 +248,17 @@ impl Work {
         if self.held.is_empty() {
             return Ok(());
         }
-        let offsets: Vec<OffsetRow> =
-            self.held.values().map(|one| OffsetRow { partition: one.partition, epoch: one.epoch, next_offset: one.next_offset }).collect();
+        let now = self.sights.clock.now_ms();
+        let row =
+            |one: &TakenPartition| OffsetRow { partition: one.partition, epoch: one.epoch, next_offset: one.next_offset, judged: now };
+        let offsets: Vec<OffsetRow> = self.held.values().map(row).collect();
         let regions = self.dirty.iter().filter_map(|region| Some((region.clone(), self.regions.get(region)?.clone()))).collect();
         let (store, topic) = (self.sights.store.clone(), self.sights.topic.clone());
         let commit = SightCommit {
             consumer: GROUP,
             topic: &topic,
             owner: self.sights.owner,
-            now: self.sights.clock.now_ms(),
+            now,
             offsets,
             regions,
             notices: std::mem::take(&mut self.notices),
@@ -242,8 +273,10 @@ impl Work {
             }
             Some(Committed::Fenced(lost)) => {
                 tracing::warn!(?lost, "another alerter watches the probers' sight");
-                self.held.retain(|partition, _| !lost.contains(partition));
+                // All of it: what the regions came to mixes what was read from every partition.
+                self.held.clear();
                 self.regions.clear();
+                self.fenced = true;
             }
         }
         self.dirty.clear();
@@ -262,22 +295,30 @@ impl Work {
         Ok(())
     }
 
-    async fn set_aside(&self, message: &Message, reason: &str) -> Result<(), service::Error> {
+    /// Waits until what nobody can read is among the dead letters; while there are too many of them, the log waits. False when we
+    /// are to stop before.
+    async fn set_aside(&self, message: &Message, send: impl Fn(&DeadLetters) -> Result<Ack, DeadLetterError>) -> bool {
         loop {
-            let failed = match self.letters.send(message, reason) {
+            let (failed, pause) = match send(&self.letters) {
                 Ok(ack) => match ack.await {
-                    Ok(_) => return Ok(()),
-                    Err(error) => error.to_string(),
+                    Ok(_) => break,
+                    Err(error) => (error.to_string(), Duration::from_secs(1)),
                 },
-                Err(DeadLetterError::Send(error)) => error.to_string(),
-                Err(error @ DeadLetterError::TooMany { .. }) => return Err(error.into()),
+                Err(error @ DeadLetterError::TooMany { .. }) => {
+                    tracing::error!(%error, partition = message.partition, offset = message.offset, "the probers' sight is not watched for a while");
+                    self.readable.unset();
+                    (error.to_string(), FLOODED)
+                }
+                Err(DeadLetterError::Send(error)) => (error.to_string(), Duration::from_secs(1)),
             };
             tracing::warn!(error = failed, "a prober's status that cannot be read is not set aside yet");
             tokio::select! {
-                () = self.sights.ctx.shutdown().cancelled() => return Ok(()),
-                () = tokio::time::sleep(Duration::from_secs(1)) => {}
+                () = self.sights.ctx.shutdown().cancelled() => return false,
+                () = tokio::time::sleep(pause) => {}
             }
         }
+        self.readable.set();
+        true
     }
 
     /// Repeats what PostgreSQL may do later, until it does or the service stops (`None`).

@@ -10,7 +10,6 @@ use service::{Context, Error};
 use store::{Store, StoreError};
 use tokio_cron_scheduler::{Job, JobScheduler};
 
-use crate::intake::Intake;
 use crate::settings::Settings;
 
 const DAY_MS: Millis = 24 * 3_600_000;
@@ -33,9 +32,7 @@ impl Jobs {
     }
 
     async fn retention(self) -> Result<(), StoreError> {
-        let now = self.clock.now_ms();
-        let oldest = Intake { now, retention_ms: self.retention_ms }.oldest();
-        let dropped = self.store.expire_history(oldest, now - self.rollup_retention_ms).await?;
+        let dropped = self.store.expire_history(self.retention_ms, self.rollup_retention_ms).await?;
         if dropped > 0 {
             tracing::info!(dropped, "days of history beyond the retention were dropped");
         }

@@ -1,7 +1,7 @@
 //! The value as it is written. Spelled out, field by field: `#[serde(flatten)]` buffers every record in
 //! a map first and costs the consumers three times as much per result.
 
-use model::{Cause, CheckResult, Millis, MonitorId, Outcome, Phases, Region};
+use model::{Cause, CheckResult, Millis, MonitorId, Outcome, Phases, Region, known_cause};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -70,7 +70,7 @@ pub(super) struct In {
     slot: Millis,
     interval_ms: Millis,
     outcome: Outcome,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "known_cause")]
     cause: Option<Cause>,
     #[serde(default)]
     detail: Option<String>,

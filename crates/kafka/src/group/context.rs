@@ -43,10 +43,7 @@ impl GroupContext {
         if let Some(metrics) = &self.metrics {
             metrics.rebalances.with_label_values(&[&self.group, change]).inc_by(partitions.len() as u64);
             if change == "revoked" {
-                for (topic, partition) in partitions {
-                    // Absent if no lag was known yet.
-                    let _ = metrics.lag.remove_label_values(&[self.group.as_str(), &**topic, partition.to_string().as_str()]);
-                }
+                metrics.forget_lag(&self.group, partitions);
             }
         }
     }

@@ -118,6 +118,9 @@ impl Poller<'_> {
                 state.changes.push_back(Change::Assigned(id, partitions.clone()));
             } else {
                 let leaving: HashSet<Partition> = partitions.iter().cloned().collect();
+                drop(state);
+                self.settle_assigns(&leaving);
+                state = self.inbox.lock();
                 // Still owned until it is done, so that a last commit goes through.
                 let owned: Vec<Partition> = leaving.iter().filter(|p| state.owned.contains(*p)).cloned().collect();
                 state.purge(&leaving);
@@ -131,6 +134,16 @@ impl Poller<'_> {
             self.inbox.wake();
             tracing::info!(assign = announced.assign, lost = announced.lost, ?partitions, "Kafka rebalance");
             self.pending.push(Pending { id, announced, partitions, since: Instant::now() });
+        }
+    }
+
+    /// An assignment the service has not answered yet is carried out before its loss: librdkafka takes nothing away that it
+    /// was not given, and an answer that comes later must not bring back what is gone.
+    fn settle_assigns(&mut self, leaving: &HashSet<Partition>) {
+        let unanswered = |pending: &Pending| pending.announced.assign && pending.partitions.iter().any(|one| leaving.contains(one));
+        while let Some(at) = self.pending.iter().position(unanswered) {
+            let pending = self.pending.remove(at);
+            self.finish(pending, &HashMap::new());
         }
     }
 

@@ -68,6 +68,17 @@ impl Assignment {
         &self.0.partitions
     }
 
+    /// Whether the group has not taken any of it back meanwhile, as far as we have heard.
+    pub fn stands(&self) -> bool {
+        let Some(inbox) = self.0.inbox.upgrade() else { return false };
+        let state = inbox.lock();
+        let gone = |partition: &Partition| {
+            let mut changes = state.changes.iter();
+            changes.any(|change| matches!(change, Change::Revoked(_, revoked, _) if revoked.contains(partition)))
+        };
+        !self.0.partitions.iter().any(gone)
+    }
+
     /// Starts reading. A partition without an offset starts where the group committed, or at the
     /// earliest record; an offset outside the log means the earliest record too.
     pub fn start(mut self, offsets: HashMap<Partition, i64>) {

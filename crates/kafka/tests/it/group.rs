@@ -141,3 +141,28 @@ async fn a_slow_service_keeps_its_partitions_and_gets_everything_in_order() {
     let read = take_until(&mut consumer, |all| all.len() >= 10).await;
     assert_eq!(number(&read[0]), 45_000);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_joins_anew_is_given_its_partitions_anew() {
+    let config = config();
+    let topic = topic(&config, 2).await;
+    let producer = Producer::new(&config).expect("producer");
+    produce(&producer, &topic, 0..100).await;
+    let mut consumer = GroupConsumer::new(&config, &unique("group"), &[&topic]).expect("consumer");
+    let read = take_until(&mut consumer, |all| all.len() >= 100).await;
+    consumer.commit(&positions(&read[..50])).await.expect("committed");
+    produce(&producer, &topic, 100..110).await;
+    consumer.rejoin().await.expect("joined");
+    assert_eq!(consumer.assigned(), []);
+    // Nothing that the former member read, or had waiting, comes before the assignment.
+    let Event::Assigned(assignment) = consumer.next(10, Duration::ZERO).await.expect("event") else { panic!("records first") };
+    assert!(assignment.stands());
+    assert_eq!(assignment.partitions().len(), 2);
+    assignment.start(HashMap::new());
+    let mut seen = HashSet::new();
+    take_until(&mut consumer, |all| {
+        seen.extend(all.iter().map(number));
+        (100..110).all(|n| seen.contains(&n))
+    })
+    .await;
+}

@@ -10,7 +10,7 @@ use super::region::{RegionState, Taken};
 use super::verdict::{Evidence, Judged, Verdict, judge};
 use crate::clock::Millis;
 use crate::ids::{IncidentId, MonitorId, Region};
-use crate::outcome::{Cause, Outcome};
+use crate::outcome::{Cause, Outcome, known_cause};
 use crate::result::CheckResult;
 use crate::schedule::Slot;
 
@@ -24,6 +24,9 @@ pub struct MonitorState {
     /// Since when the verdict is what it is; absent until there was one.
     #[serde(default)]
     pub since: Option<Slot>,
+    /// When the evidence was last forgotten: what is of a slot up to then comes from before a pause.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub forgotten: Option<Millis>,
 }
 
 /// A confirmed period of not-up.
@@ -39,6 +42,7 @@ pub struct Incident {
     pub opened: Slot,
     /// The first failing slot.
     pub since: Slot,
+    #[serde(default, deserialize_with = "known_cause")]
     pub cause: Option<Cause>,
     pub detail: Option<String>,
     /// The newest evidence when it was resolved; absent while it is open.
@@ -103,10 +107,14 @@ pub fn incident_id(monitor: MonitorId, opened: Slot) -> IncidentId {
 /// Takes one result. The state's judgement afterwards depends on the set of results taken, not on
 /// their order; a late result changes it like any other but leaves opening to the next timely one, and so does
 /// one that corrects the past of an incident that is over (two pingers checked the slot, and the other one was
-/// heard first): the outage was told with its end, and only what comes after it can say that it goes on.
+/// heard first): the outage was told with its end, and only what comes after it can say that it goes on. What comes from
+/// before a pause changes nothing after it.
 pub fn fold(state: &mut MonitorState, policy: &Policy, result: &CheckResult) -> Folded {
     if !policy.active || !policy.regions.contains(&result.region) {
         return Folded::Ignored;
+    }
+    if state.forgotten.is_some_and(|forgotten| result.slot <= forgotten) {
+        return Folded::Settled;
     }
     let newest = state.newest();
     let region = state.regions.entry(result.region.clone()).or_default();
@@ -141,6 +149,7 @@ pub fn acknowledge(state: &mut MonitorState, incident: IncidentId, at: Millis) -
 
 /// The monitor is no longer watched: what is open ends with a note, and old evidence is forgotten.
 pub fn close(state: &mut MonitorState, note: Note, at: Millis) -> Option<Transition> {
+    state.forgotten = state.forgotten.max(Some(at)).max(state.newest());
     let regions = std::mem::take(&mut state.regions).into_keys().collect();
     state.since = None;
     let open = state.incident.as_mut().filter(|open| open.open)?;

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::policy::Policy;
 use crate::clock::Millis;
-use crate::outcome::{Cause, Outcome};
+use crate::outcome::{Cause, Outcome, known_cause};
 use crate::result::CheckResult;
 use crate::schedule::Slot;
 
@@ -38,6 +38,7 @@ pub struct Confirmed {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
     pub slot: Slot,
+    #[serde(default, deserialize_with = "known_cause")]
     pub cause: Option<Cause>,
     pub detail: Option<String>,
 }

@@ -7,7 +7,7 @@ use super::policy::Policy;
 use super::verdict::{Evidence, Verdict, judge};
 use crate::clock::Millis;
 use crate::ids::{IncidentId, Region};
-use crate::outcome::{Cause, Outcome};
+use crate::outcome::{Cause, Outcome, known_cause};
 use crate::schedule::Slot;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -47,7 +47,7 @@ pub struct Shown {
     pub slot: Option<Slot>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub incident: Option<IncidentId>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "known_cause", skip_serializing_if = "Option::is_none")]
     pub cause: Option<Cause>,
     #[serde(default)]
     pub regions_down: Vec<Region>,

@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use super::generation::insist_on;
 use super::{DAY_MS, day_of, decode};
+use crate::error::set_aside;
 use crate::{Store, StoreError, Transaction, from_millis, to_millis};
 
 /// Blocks per transaction: long enough to be cheap, short enough to hold its locks for milliseconds.
@@ -106,7 +107,12 @@ impl Store {
                 continue;
             }
             let mut merged: Cow<'_, Block> = Cow::Borrowed(&given.block);
-            let theirs = decode(bytes)?;
+            let theirs = decode(bytes).unwrap_or_else(|error| {
+                // Replaced by what we have: the log holds the rest for a replay, and the bytes stay on record.
+                let row = format_args!("{} {} {} ({bytes:02x?})", given.key.monitor, given.key.region, from_millis(given.key.hour));
+                set_aside("history_blocks", row, error);
+                Block::default()
+            });
             if !contains(&given.block, &theirs) {
                 merged.to_mut().merge(&theirs);
             }

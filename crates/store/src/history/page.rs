@@ -21,7 +21,7 @@ impl Store {
         )
         .fetch_all(self.pool())
         .await?;
-        rows.into_iter().map(|row| read(MonitorId(row.monitor_id), &row.region, row.hour, &row.block)).collect()
+        Ok(rows.into_iter().filter_map(|row| read(MonitorId(row.monitor_id), &row.region, row.hour, &row.block)).collect())
     }
 
     /// The newest blocks before `to` of each of these monitors: at most `limit` of each, and none older than stands beside it.
@@ -48,6 +48,6 @@ impl Store {
         )
         .fetch_all(self.pool())
         .await?;
-        rows.into_iter().map(|row| read(MonitorId(row.monitor_id), &row.region, row.hour, &row.block)).collect()
+        Ok(rows.into_iter().filter_map(|row| read(MonitorId(row.monitor_id), &row.region, row.hour, &row.block)).collect())
     }
 }

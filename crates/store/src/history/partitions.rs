@@ -17,11 +17,24 @@ impl Store {
         Ok(())
     }
 
-    /// Drops the blocks of days (UTC) that ended before `oldest`, and roll-ups of days before `oldest_rollup`.
+    /// Drops the blocks of days (UTC) that ended more than `keep` ms ago, and roll-ups older than `keep_rollups`. By PostgreSQL's
+    /// clock, as what is dropped in error cannot be had back; and no day before it is rolled up, nor any after that.
     /// Says how many partitions went.
-    pub async fn expire_history(&self, oldest: Millis, oldest_rollup: Millis) -> Result<u32, StoreError> {
-        let dropped = sqlx::query_scalar!("SELECT drop_history_before($1)", day_of(oldest)).fetch_one(self.pool()).await?;
-        sqlx::query!("DELETE FROM day_rollups WHERE day < $1", day_of(oldest_rollup)).execute(self.pool()).await?;
+    pub async fn expire_history(&self, keep: Millis, keep_rollups: Millis) -> Result<u32, StoreError> {
+        let dropped = sqlx::query_scalar!(
+            "SELECT drop_history_before(least(
+                ((now() - $1::bigint * interval '1 millisecond') AT TIME ZONE 'UTC')::date,
+                (SELECT min(day) FROM history_days WHERE rolled < touched)))",
+            keep
+        )
+        .fetch_one(self.pool())
+        .await?;
+        sqlx::query!(
+            "DELETE FROM day_rollups WHERE day < ((now() - $1::bigint * interval '1 millisecond') AT TIME ZONE 'UTC')::date",
+            keep_rollups
+        )
+        .execute(self.pool())
+        .await?;
         Ok(dropped.unwrap_or(0).unsigned_abs())
     }
 }

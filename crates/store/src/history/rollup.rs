@@ -8,6 +8,7 @@ use model::uptime::{Counts, Latencies};
 use uuid::Uuid;
 
 use super::{decode, millis_of};
+use crate::error::set_aside;
 use crate::{Store, StoreError, from_millis};
 
 /// Rows read at once.
@@ -73,7 +74,13 @@ impl Store {
         }
         let mut monitors: BTreeMap<(Uuid, String), Day> = BTreeMap::new();
         for row in rows {
-            let block = decode(&row.block)?;
+            let block = match decode(&row.block) {
+                Ok(block) => block,
+                Err(error) => {
+                    set_aside("history_blocks", format_args!("{} {} on {day}", row.monitor_id, row.region), error);
+                    continue;
+                }
+            };
             let day = monitors.entry((row.monitor_id, row.region)).or_default();
             day.counts.merge(&block.counts());
             day.answered_us.extend(block.answered_us());

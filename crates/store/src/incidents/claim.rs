@@ -3,12 +3,11 @@
 use std::time::Duration;
 
 use model::{ChannelId, IncidentId, Millis, MonitorId, WorkspaceId};
-use sqlx::{Postgres, Transaction};
 use uuid::Uuid;
 
 use super::fold::fold;
 use super::steady::Steady;
-use crate::{Store, StoreError, from_millis, to_millis};
+use crate::{Store, StoreError, Transaction, from_millis, to_millis};
 
 /// Advisory lock of whoever claims; the number is arbitrary and never reused.
 const CLAIM_LOCK: i64 = 0x7570_6d05;
@@ -168,7 +167,7 @@ impl Store {
 }
 
 /// All that the messages say, in the order in which they are due. A recovery whose beginning was given up, too, tells of both.
-async fn read(tx: &mut Transaction<'_, Postgres>, claimed: &[Uuid]) -> Result<Vec<ClaimedDelivery>, StoreError> {
+async fn read(tx: &mut Transaction, claimed: &[Uuid]) -> Result<Vec<ClaimedDelivery>, StoreError> {
     let rows = sqlx::query!(
         r#"SELECT d.id, COALESCE(d.alert_id, d.notice_id) AS "alert_id!", d.channel_id, d.kind, d.sequence, d.attempts, d.doubtful,
                    d.refused_since, d.created_at, d.earlier_times, d.earlier_ms,

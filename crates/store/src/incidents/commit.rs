@@ -1,10 +1,10 @@
 //! The one transaction: fence, states, incidents, alerts, deliveries, offsets.
 
+use chrono::{DateTime, Utc};
 use model::{ChannelId, IncidentId, Millis, MonitorId, WorkspaceId};
-use sqlx::{Postgres, Transaction};
 use uuid::Uuid;
 
-use crate::{Store, StoreError, from_millis};
+use crate::{Store, StoreError, Transaction, from_millis};
 
 /// How far a partition has come, under the epoch it was taken with.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,6 +12,8 @@ pub struct OffsetRow {
     pub partition: i32,
     pub epoch: i64,
     pub next_offset: i64,
+    /// Up to when it is judged: the present, unless checks are due of which none came.
+    pub judged: Millis,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -102,7 +104,7 @@ impl Store {
     /// commit twice is the same as once.
     pub async fn commit_alerting(&self, commit: &AlertingCommit<'_>) -> Result<Committed, StoreError> {
         let mut tx = self.begin().await?;
-        let fenced = fence(&mut tx, commit.consumer, commit.topic, commit.owner, &commit.offsets, commit.now).await?;
+        let fenced = fence(&mut tx, commit.consumer, commit.topic, commit.owner, &commit.offsets).await?;
         if !fenced.is_empty() {
             tx.rollback().await?;
             return Ok(Committed::Fenced(fenced));
@@ -129,19 +131,19 @@ impl Store {
 
 /// Moves the offsets, where they are still ours; returns the partitions that are not.
 pub(crate) async fn fence(
-    tx: &mut Transaction<'_, Postgres>,
+    tx: &mut Transaction,
     consumer: &str,
     topic: &str,
     owner: Uuid,
     offsets: &[OffsetRow],
-    now: Millis,
 ) -> Result<Vec<i32>, StoreError> {
     let partitions: Vec<i32> = offsets.iter().map(|row| row.partition).collect();
     let epochs: Vec<i64> = offsets.iter().map(|row| row.epoch).collect();
     let next: Vec<i64> = offsets.iter().map(|row| row.next_offset).collect();
+    let judged: Vec<DateTime<Utc>> = offsets.iter().map(|row| from_millis(row.judged)).collect();
     let moved = sqlx::query_scalar!(
-        r#"UPDATE consumer_offsets AS known SET next_offset = wanted.next_offset, updated_at = $7
-           FROM UNNEST($3::int[], $4::bigint[], $5::bigint[]) AS wanted (partition, epoch, next_offset)
+        r#"UPDATE consumer_offsets AS known SET next_offset = wanted.next_offset, updated_at = greatest(known.updated_at, wanted.judged)
+           FROM UNNEST($3::int[], $4::bigint[], $5::bigint[], $7::timestamptz[]) AS wanted (partition, epoch, next_offset, judged)
            WHERE known.consumer = $1 AND known.topic = $2 AND known.partition = wanted.partition
              AND known.epoch = wanted.epoch AND known.owner = $6
            RETURNING known.partition"#,
@@ -151,14 +153,14 @@ pub(crate) async fn fence(
         &epochs,
         &next,
         owner,
-        from_millis(now),
+        &judged,
     )
     .fetch_all(&mut **tx)
     .await?;
     Ok(partitions.into_iter().filter(|partition| !moved.contains(partition)).collect())
 }
 
-async fn write_states(tx: &mut Transaction<'_, Postgres>, commit: &AlertingCommit<'_>) -> Result<(), StoreError> {
+async fn write_states(tx: &mut Transaction, commit: &AlertingCommit<'_>) -> Result<(), StoreError> {
     let ids: Vec<Uuid> = commit.states.iter().map(|row| row.monitor.0).collect();
     let partitions: Vec<i32> = commit.states.iter().map(|row| row.partition).collect();
     let states: Vec<serde_json::Value> = commit.states.iter().map(|row| row.state.clone()).collect();
@@ -182,7 +184,7 @@ async fn write_states(tx: &mut Transaction<'_, Postgres>, commit: &AlertingCommi
 }
 
 /// Few rows: transitions are rare, so one statement each keeps it plain.
-async fn write_incidents(tx: &mut Transaction<'_, Postgres>, incidents: &[IncidentRow]) -> Result<(), StoreError> {
+async fn write_incidents(tx: &mut Transaction, incidents: &[IncidentRow]) -> Result<(), StoreError> {
     for row in incidents {
         sqlx::query!(
             r#"INSERT INTO incidents AS known (id, monitor_id, workspace_id, monitor_name, target, state, sequence, opened_at,
@@ -214,7 +216,7 @@ async fn write_incidents(tx: &mut Transaction<'_, Postgres>, incidents: &[Incide
     Ok(())
 }
 
-async fn write_alerts(tx: &mut Transaction<'_, Postgres>, alerts: &[AlertRow]) -> Result<(), StoreError> {
+async fn write_alerts(tx: &mut Transaction, alerts: &[AlertRow]) -> Result<(), StoreError> {
     for row in alerts {
         sqlx::query!(
             r#"INSERT INTO alerts (id, incident_id, kind, sequence, slot, at, record_key, record, traceparent)
@@ -235,7 +237,7 @@ async fn write_alerts(tx: &mut Transaction<'_, Postgres>, alerts: &[AlertRow]) -
     Ok(())
 }
 
-async fn write_deliveries(tx: &mut Transaction<'_, Postgres>, deliveries: &[DeliveryRow], now: Millis) -> Result<(), StoreError> {
+async fn write_deliveries(tx: &mut Transaction, deliveries: &[DeliveryRow], now: Millis) -> Result<(), StoreError> {
     for row in deliveries {
         sqlx::query!(
             r#"INSERT INTO deliveries (id, alert_id, incident_id, channel_id, channel_kind, channel_name, kind, sequence, state,

@@ -1,23 +1,22 @@
 //! What is over before it was told: folded into the message that follows, so that a person reads of it once.
 
 use model::Millis;
-use sqlx::{Postgres, Transaction};
 
-use crate::{StoreError, from_millis};
+use crate::{StoreError, Transaction, from_millis};
 
 /// Deliveries that one statement folds: it is to end well within its time limit.
 const FOLD: i64 = 2_000;
 
 /// Folds all that can be. Of an hour's absence there may be many; none of them is to be told by itself. What another sender has
 /// claimed is only folded if that claim ran out and `takes_over`.
-pub(super) async fn fold(tx: &mut Transaction<'_, Postgres>, now: Millis, takes_over: bool) -> Result<(), StoreError> {
+pub(super) async fn fold(tx: &mut Transaction, now: Millis, takes_over: bool) -> Result<(), StoreError> {
     while fold_what_is_over(tx, now, takes_over).await? > 0 {}
     while fold_earlier_incidents(tx, now).await? > 0 {}
     Ok(())
 }
 
 /// A beginning that was never sent and is over by now is told by the recovery's message. Returns how many were folded.
-async fn fold_what_is_over(tx: &mut Transaction<'_, Postgres>, now: Millis, takes_over: bool) -> Result<i64, StoreError> {
+async fn fold_what_is_over(tx: &mut Transaction, now: Millis, takes_over: bool) -> Result<i64, StoreError> {
     let found = sqlx::query_scalar!(
         r#"WITH over AS (
                SELECT early.id, late.id AS by FROM deliveries early
@@ -49,7 +48,7 @@ async fn fold_what_is_over(tx: &mut Transaction<'_, Postgres>, now: Millis, take
 /// Incidents of a monitor that were over before anything of them was sent (an outage of ours or of the
 /// channel) are told by the monitor's next message: how many, and how long in all. What ended with a note is
 /// left alone, as not every channel tells it. Returns how many were folded.
-async fn fold_earlier_incidents(tx: &mut Transaction<'_, Postgres>, now: Millis) -> Result<i64, StoreError> {
+async fn fold_earlier_incidents(tx: &mut Transaction, now: Millis) -> Result<i64, StoreError> {
     let folded = sqlx::query_scalar!(
         r#"WITH untold AS (
                SELECT d.id, d.kind = 'resolved' AND NOT d.doubtful AS folds, (extract(epoch FROM i.resolved_at - i.opened_at) * 1000)::bigint AS ms,

@@ -4,7 +4,8 @@ use model::alerting::MonitorState;
 use model::{ChannelId, IncidentId, Millis, MonitorId, WorkspaceId};
 use uuid::Uuid;
 
-use crate::{Store, StoreError, from_millis};
+use crate::error::set_aside;
+use crate::{Store, StoreError};
 
 /// A partition that is now ours, until someone else takes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,29 +45,42 @@ impl Store {
         partitions: &[i32],
         cluster_id: &str,
         owner: Uuid,
-        now: Millis,
     ) -> Result<Vec<TakenPartition>, StoreError> {
         let rows = sqlx::query_as!(
             TakenPartition,
             r#"INSERT INTO consumer_offsets AS known (consumer, topic, partition, cluster_id, next_offset, owner, epoch, updated_at)
-               SELECT $1, $2, partition, $4, 0, $5, 1, $6 FROM UNNEST($3::int[]) AS taken (partition) ORDER BY partition
+               SELECT $1, $2, partition, $4, 0, $5, 1, to_timestamp(0) FROM UNNEST($3::int[]) AS taken (partition) ORDER BY partition
                ON CONFLICT (consumer, topic, partition) DO UPDATE SET
                    owner = EXCLUDED.owner,
                    epoch = known.epoch + 1,
                    next_offset = CASE WHEN known.cluster_id = EXCLUDED.cluster_id THEN known.next_offset ELSE 0 END,
-                   cluster_id = EXCLUDED.cluster_id,
-                   updated_at = EXCLUDED.updated_at
+                   cluster_id = EXCLUDED.cluster_id
                RETURNING partition, next_offset, epoch"#,
             consumer,
             topic,
             partitions,
             cluster_id,
             owner,
-            from_millis(now),
         )
         .fetch_all(self.pool())
         .await?;
         Ok(rows)
+    }
+
+    /// How long ago it was, in ms by PostgreSQL's clock, up to which every partition is judged, whoever has it or nobody.
+    /// None before any was taken.
+    pub async fn unjudged_for(&self, consumer: &str, topic: &str) -> Result<Option<Millis>, StoreError> {
+        // Of a log that is no more nothing is to be judged.
+        let age = sqlx::query_scalar!(
+            r#"SELECT (extract(epoch FROM now() - min(updated_at)) * 1000)::bigint FROM consumer_offsets
+               WHERE consumer = $1 AND topic = $2 AND cluster_id = (
+                   SELECT cluster_id FROM consumer_offsets WHERE consumer = $1 AND topic = $2 ORDER BY updated_at DESC LIMIT 1)"#,
+            consumer,
+            topic,
+        )
+        .fetch_one(self.pool())
+        .await?;
+        Ok(age)
     }
 
     /// The states last committed from these partitions.
@@ -74,7 +88,7 @@ impl Store {
         let rows = sqlx::query!("SELECT monitor_id, partition, state FROM alert_states WHERE partition = ANY($1)", partitions)
             .fetch_all(self.pool())
             .await?;
-        rows.into_iter().map(|row| stored(row.monitor_id, row.partition, row.state)).collect()
+        Ok(rows.into_iter().filter_map(|row| stored(row.monitor_id, row.partition, row.state)).collect())
     }
 
     /// Whom an incident concerns, for a monitor that is gone.
@@ -101,11 +115,12 @@ impl Store {
         let rows = sqlx::query!("SELECT monitor_id, partition, state FROM alert_states WHERE monitor_id = ANY($1)", &ids)
             .fetch_all(self.pool())
             .await?;
-        rows.into_iter().map(|row| stored(row.monitor_id, row.partition, row.state)).collect()
+        Ok(rows.into_iter().filter_map(|row| stored(row.monitor_id, row.partition, row.state)).collect())
     }
 }
 
-fn stored(monitor: Uuid, partition: i32, state: serde_json::Value) -> Result<StoredState, StoreError> {
-    let state = serde_json::from_value(state).map_err(|error| StoreError::corrupt("alert_states", error))?;
-    Ok(StoredState { monitor: monitor.into(), partition, state })
+/// None where it cannot be read: then the monitor is judged as if it were new.
+fn stored(monitor: Uuid, partition: i32, state: serde_json::Value) -> Option<StoredState> {
+    let state = serde_json::from_value(state).map_err(|error| set_aside("alert_states", monitor, error)).ok()?;
+    Some(StoredState { monitor: monitor.into(), partition, state })
 }

@@ -2,28 +2,27 @@
 //! part of the caller's transaction, beside its audit row and its outbox record.
 
 use model::{Millis, Monitor, MonitorId, MonitorSpec, WorkspaceId};
-use sqlx::PgConnection;
 
 use super::{SEGMENTS_KEPT_DAYS, Seal, load, names, sealed};
-use crate::{StoreError, from_millis};
+use crate::{Connection, StoreError, from_millis};
 
 /// Advisory lock that orders revisions; the number is arbitrary and never reused.
 const REVISION_LOCK: i64 = 0x7570_6d65_7368_0001;
 
 /// Held until commit, so revisions become visible in their order. Taking it twice is fine.
-pub(super) async fn lock_revisions(connection: &mut PgConnection) -> Result<(), StoreError> {
+pub(super) async fn lock_revisions(connection: &mut Connection) -> Result<(), StoreError> {
     sqlx::query!("SELECT pg_advisory_xact_lock($1)", REVISION_LOCK).execute(connection).await?;
     Ok(())
 }
 
-async fn next_revision(connection: &mut PgConnection) -> Result<i64, StoreError> {
+async fn next_revision(connection: &mut Connection) -> Result<i64, StoreError> {
     lock_revisions(connection).await?;
     Ok(sqlx::query_scalar!(r#"SELECT nextval('monitor_revision') AS "revision!""#).fetch_one(connection).await?)
 }
 
 /// A new monitor. `Duplicate { constraint: "monitors_name" }` when the name is taken.
 pub async fn create(
-    connection: &mut PgConnection,
+    connection: &mut Connection,
     seal: &dyn Seal,
     workspace: WorkspaceId,
     id: MonitorId,
@@ -50,7 +49,7 @@ pub async fn create(
 
 /// New settings. `None` when the monitor is not there.
 pub async fn update(
-    connection: &mut PgConnection,
+    connection: &mut Connection,
     seal: &dyn Seal,
     workspace: WorkspaceId,
     id: MonitorId,
@@ -82,7 +81,7 @@ pub async fn update(
 }
 
 /// Leaves a tombstone, so that replicas hear of it. False when the monitor is not there.
-pub async fn delete(connection: &mut PgConnection, workspace: WorkspaceId, id: MonitorId, now: Millis) -> Result<Option<i64>, StoreError> {
+pub async fn delete(connection: &mut Connection, workspace: WorkspaceId, id: MonitorId, now: Millis) -> Result<Option<i64>, StoreError> {
     let revision = next_revision(connection).await?;
     let deleted = sqlx::query!(
         "UPDATE monitors SET revision = $3, deleted_at = $4, updated_at = $4 WHERE workspace_id = $1 AND id = $2 AND deleted_at IS NULL",
@@ -97,7 +96,7 @@ pub async fn delete(connection: &mut PgConnection, workspace: WorkspaceId, id: M
 }
 
 /// The schedule in force from `now` on; a second change within the same millisecond replaces the first.
-async fn segment(connection: &mut PgConnection, id: MonitorId, spec: &MonitorSpec, now: Millis) -> Result<(), StoreError> {
+async fn segment(connection: &mut Connection, id: MonitorId, spec: &MonitorSpec, now: Millis) -> Result<(), StoreError> {
     sqlx::query!(
         r#"INSERT INTO monitor_segments (monitor_id, starts_at, interval_ms, regions, active) VALUES ($1, $2, $3, $4, $5)
            ON CONFLICT (monitor_id, starts_at) DO UPDATE SET interval_ms = excluded.interval_ms, regions = excluded.regions, active = excluded.active"#,
@@ -122,6 +121,6 @@ async fn segment(connection: &mut PgConnection, id: MonitorId, spec: &MonitorSpe
     Ok(())
 }
 
-async fn reload(connection: &mut PgConnection, seal: &dyn Seal, workspace: WorkspaceId, id: MonitorId) -> Result<Monitor, StoreError> {
+async fn reload(connection: &mut Connection, seal: &dyn Seal, workspace: WorkspaceId, id: MonitorId) -> Result<Monitor, StoreError> {
     load(connection, seal, workspace, id).await?.ok_or_else(|| StoreError::corrupt("monitors", "the row just written is gone"))
 }

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use model::history::{Block, BlockKey, Entry, HOUR_MS, hour_of};
-use model::{Millis, MonitorId, Outcome, Region};
+use model::{Clock, Millis, MonitorId, Outcome, Region, SystemClock};
 use store::Store;
 use store::history::{BlockCursor, HourBlock};
 use testkit::Stack;
@@ -139,13 +139,22 @@ async fn old_days_go_as_partitions_and_roll_ups_stay_longer() {
     store.ensure_history_days(days).await.expect("partitions");
     store.ensure_history_days(days).await.expect("again");
     store.flush_history(&[hour_block(1, 0, 0..5), hour_block(1, 24, 0..5), hour_block(1, 48, 0..5)]).await.expect("flushed");
+    let ago = |instant: Millis| SystemClock.now_ms() - instant;
+    assert_eq!(store.expire_history(ago(DAY + 2 * DAY_MS + 5), ago(DAY + DAY_MS)).await.expect("expired"), 0, "not rolled up yet");
     store.roll_up().await.expect("rolled");
-    assert_eq!(store.expire_history(DAY + 2 * DAY_MS + 5, DAY + DAY_MS).await.expect("expired"), 2);
+    store.flush_history(&[hour_block(1, 25, 0..5)]).await.expect("flushed");
+    assert_eq!(
+        store.expire_history(ago(DAY + 2 * DAY_MS + 5), ago(DAY + DAY_MS)).await.expect("expired"),
+        1,
+        "the second day changed since"
+    );
+    store.roll_up().await.expect("rolled");
+    assert_eq!(store.expire_history(ago(DAY + 2 * DAY_MS + 5), ago(DAY + DAY_MS)).await.expect("expired"), 1);
     let left = store.blocks(key(1, 0).monitor, None, DAY, DAY + 3 * DAY_MS).await.expect("read");
     assert_eq!(left.iter().map(|(key, _)| key.hour).collect::<Vec<_>>(), [DAY + 2 * DAY_MS]);
     let rollups = store.rollups(key(1, 0).monitor, None, DAY, DAY + 3 * DAY_MS).await.expect("read");
     assert_eq!(rollups.iter().map(|rollup| rollup.day).collect::<Vec<_>>(), days[1..]);
-    assert_eq!(store.expire_history(DAY + 2 * DAY_MS, DAY).await.expect("expired"), 0);
+    assert_eq!(store.expire_history(ago(DAY + 2 * DAY_MS + 5), ago(DAY + 5)).await.expect("expired"), 0);
 }
 
 #[tokio::test]
@@ -172,13 +181,37 @@ async fn recent_blocks_come_page_by_page_and_all() {
 }
 
 #[tokio::test]
-async fn bytes_that_are_no_block_are_an_error_that_names_the_table() {
+async fn one_damaged_block_keeps_no_other_from_being_read_rolled_up_or_written() {
     let stack = Stack::new();
     let store = &stack.database().await.store;
     store.ensure_history_days([DAY]).await.expect("partition");
-    store.flush_history(&[hour_block(1, 0, 0..5)]).await.expect("flushed");
-    sqlx::query("UPDATE history_blocks SET block = '\\x09'").execute(store.pool()).await.expect("spoilt");
-    let error = store.blocks(key(1, 0).monitor, None, DAY, DAY + HOUR_MS).await.expect_err("spoilt");
-    assert!(error.to_string().contains("history_blocks"), "{error}");
-    assert!(!store.flush_history(&[hour_block(1, 0, 0..6)]).await.expect_err("spoilt").is_retryable());
+    let damaged = [hour_block(1, 0, 0..5), hour_block(1, 1, 0..5), hour_block(2, 0, 0..5)];
+    store.flush_history(&damaged).await.expect("flushed");
+    sqlx::query("UPDATE history_blocks SET block = '\\x09' WHERE monitor_id = $1 AND hour = to_timestamp($2::float8 / 1000)")
+        .bind(Uuid::from_u128(1))
+        .bind(DAY)
+        .execute(store.pool())
+        .await
+        .expect("spoilt");
+    let read = store.blocks(key(1, 0).monitor, None, DAY, DAY + DAY_MS).await.expect("read");
+    assert_eq!(read.iter().map(|(key, _)| key.hour).collect::<Vec<_>>(), [DAY + HOUR_MS]);
+    // A page of which nothing can be read is not the last one.
+    let (mut cursor, mut pages) = (BlockCursor::since(DAY), Vec::new());
+    while let page = store.next_blocks(&mut cursor, 1).await.expect("page")
+        && !page.is_empty()
+    {
+        pages.extend(page.into_iter().map(|(key, _)| (key.monitor, key.hour)));
+    }
+    assert_eq!(pages, [(key(1, 1).monitor, DAY + HOUR_MS), (key(2, 0).monitor, DAY)]);
+    assert_eq!(store.roll_up().await.expect("rolled"), 1);
+    let rolled = async |monitor| {
+        let days = store.rollups(key(monitor, 0).monitor, None, DAY, DAY + DAY_MS).await.expect("read");
+        days.iter().map(|day| day.counts.up).collect::<Vec<_>>()
+    };
+    assert_eq!((rolled(1).await, rolled(2).await), (vec![5], vec![5]));
+    // What is flushed takes the place of what nobody can read.
+    let flushed = store.flush_history(&[hour_block(1, 0, 3..9), hour_block(2, 0, 3..9)]).await.expect("flushed");
+    assert_eq!(flushed.written, 2);
+    let read = store.blocks(key(1, 0).monitor, None, DAY, DAY + HOUR_MS).await.expect("read");
+    assert_eq!(read, [(key(1, 0), block(3..9))]);
 }

@@ -5,4 +5,5 @@
 mod claims;
 mod history;
 mod paces;
+mod silence;
 mod turns;

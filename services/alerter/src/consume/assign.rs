@@ -10,21 +10,24 @@ use super::{GROUP, Loop};
 
 impl Loop {
     /// Takes the partitions in PostgreSQL (which fences whoever had them), loads their states, and
-    /// starts where these end.
+    /// starts where these end. What the group took back while PostgreSQL was away is another's: it is not taken from it.
     pub(super) async fn assigned(&mut self, assignment: Assignment) -> Result<(), service::Error> {
         let partitions: Vec<i32> = assignment.partitions().iter().map(|(_, partition)| *partition).collect();
         let Some(cluster_id) = self.cluster_id().await else { return Ok(()) };
         let owner = self.judge.owner;
-        let now = self.judge.clock.now_ms();
         let store = self.judge.store.clone();
         let topic = self.judge.topic.clone();
         let taken = self
             .patiently("partitions are not taken over yet", || async {
-                let taken = store.take_partitions(GROUP, &topic, &partitions, &cluster_id, owner, now).await?;
-                Ok((taken, store.alert_states_of(&partitions).await?))
+                if !assignment.stands() {
+                    return Ok(None);
+                }
+                let taken = store.take_partitions(GROUP, &topic, &partitions, &cluster_id, owner).await?;
+                Ok(Some((taken, store.alert_states_of(&partitions).await?)))
             })
             .await?;
-        let Some((taken, states)) = taken else { return Ok(()) };
+        let Some((taken, states)) = taken.flatten() else { return Ok(()) };
+        self.fenced.retain(|partition| !partitions.contains(partition));
         service::crash_point!("alerter::taken");
         let offsets: HashMap<_, _> = assignment
             .partitions()
@@ -52,12 +55,40 @@ impl Loop {
                 tracing::warn!(?partitions, "revoked before the last commit; the next owner judges it again");
             }
         }
-        self.desk.shut(&partitions);
-        self.strangers.shut(&partitions);
-        self.announcements.retain(|one| !partitions.contains(&one.partition));
-        self.released.retain(|partition| !partitions.contains(partition));
+        self.give_up(&partitions);
+        self.fenced.retain(|partition| !partitions.contains(partition));
         tracing::info!(?partitions, "partitions given up");
         revocation.done();
+        Ok(())
+    }
+
+    /// Forgets everything of these partitions that is not committed.
+    pub(super) fn give_up(&mut self, partitions: &[i32]) {
+        self.desk.shut(partitions);
+        self.strangers.shut(partitions);
+        self.announcements.retain(|one| !partitions.contains(&one.partition));
+        self.released.retain(|partition| !partitions.contains(partition));
+        self.behind.retain(|partition, _| !partitions.contains(partition));
+    }
+
+    /// A partition that another alerter took, though the group still gives it to us: one of the two heard late of a rebalance,
+    /// and the group says nothing more to either. Only it knows whose the partition is, so we join it anew: whoever gets the
+    /// partition takes it. Taken back without asking, it would go to and fro between the two.
+    pub(super) async fn join_anew_where_fenced(&mut self) -> Result<(), service::Error> {
+        if self.fenced.is_empty() {
+            return Ok(());
+        }
+        let given = self.consumer.assigned();
+        self.fenced.retain(|fenced| given.iter().any(|(_, partition)| partition == fenced));
+        if self.fenced.is_empty() {
+            return Ok(());
+        }
+        tracing::warn!(partitions = ?self.fenced, "fenced where the group gives us the partition; joining it anew");
+        // What is ours beyond doubt need not be judged twice.
+        self.commit().await?;
+        self.give_up(&self.desk.partitions());
+        self.consumer.rejoin().await?;
+        self.fenced.clear();
         Ok(())
     }
 

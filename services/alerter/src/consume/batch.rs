@@ -9,17 +9,14 @@ use model::alerting::Folded;
 use model::{CheckResult, Millis, Monitor, MonitorId};
 use tokio::time::Instant;
 
-use super::{Loop, QUIET};
+use super::{FLOODED, Loop};
 
-/// A result that lay so long before it was produced comes from a pinger's spool.
-const SPOOLED_MS: Millis = 120_000;
+/// A result that lay so long before it was produced, beside the time its check may have taken, comes from a pinger's spool.
+const SPOOLED_MS: Millis = 60_000;
 /// A record that lay so long in the log waited for us. More than clocks usually differ.
 const WAITED_MS: Millis = 300_000;
 /// A slot may lie so far in the future by the skew of a pinger's clock.
 const SKEW_MS: Millis = 60_000;
-/// Where so many records cannot be read that we are the likelier fault, the log waits this long before
-/// they are tried again.
-const FLOODED: Duration = Duration::from_secs(30);
 
 /// A result as it was read.
 pub(super) struct Read {
@@ -55,7 +52,7 @@ impl Loop {
         // Where our own clock is slow, users' is not: what is judged once is passed for good.
         let users = self.judge.directory.clock();
         let latest = users.map_or(now, |heard| now.max(heard.time + i64::try_from(heard.asked.elapsed().as_millis()).unwrap_or(0)));
-        let (mut decided, mut newest) = (Vec::new(), None);
+        let mut decided = Vec::new();
         for Read { message, result, monitor } in results {
             let (partition, next) = (message.partition, message.offset + 1);
             if result.slot > latest + SKEW_MS {
@@ -63,7 +60,6 @@ impl Loop {
                 self.judge.metrics.results.with_label_values(&["future"]).inc();
             } else if let Some(monitor) = monitor {
                 decided.extend(self.judge_one(&message, &result, &monitor, now));
-                newest = newest.max(Some(result.started_at));
             } else {
                 self.hold(message, result);
             }
@@ -77,9 +73,6 @@ impl Loop {
         self.judge.metrics.last_judged.set(now / 1000);
         service::crash_point!("alerter::judged");
         self.announce(decided).await?;
-        if let Some(newest) = newest {
-            self.judge.pulse.judged(newest, now);
-        }
         self.show_changed();
         Ok(())
     }
@@ -119,15 +112,18 @@ impl Loop {
     }
 
     fn judge_one(&mut self, message: &Message, result: &CheckResult, monitor: &Arc<Monitor>, now: Millis) -> Option<crate::desk::Decided> {
-        let behind = now - result.started_at;
-        let spooled = message.timestamp_ms - result.started_at > SPOOLED_MS;
-        if (spooled || now - message.timestamp_ms > WAITED_MS) && result.outcome.is_verdict() {
-            // An outage of ours or of a pinger's way to the log: what it decides is announced at its end.
+        let behind = now.saturating_sub(result.started_at);
+        // Two attempts, and what lies between them: nothing takes a check longer.
+        let longest = Millis::from(monitor.spec.timeout_ms).saturating_mul(2).saturating_add(SPOOLED_MS);
+        let spooled = message.timestamp_ms.saturating_sub(result.started_at) > longest;
+        if (spooled || now.saturating_sub(message.timestamp_ms) > WAITED_MS) && result.outcome.is_verdict() {
+            // An outage of ours or of a pinger's way to the log: what it decides is announced at its end, which is where the
+            // log is read to (`caught_up`), however young what comes before is.
             self.desk.set_catching_up(message.partition, true);
             self.behind.insert(message.partition, Instant::now());
-        } else if self.behind.get(&message.partition).is_none_or(|at| at.elapsed() > QUIET) {
-            self.present(message.partition);
         }
+        // A pinger's clock that is ahead must not hide a stall.
+        self.desk.judged_through(message.partition, result.started_at.min(now));
         #[expect(clippy::cast_precision_loss, reason = "milliseconds of a delay are far below 2^52")]
         self.judge.metrics.judged_after.observe(behind.max(0) as f64 / 1000.0);
         let (folded, decided) = self.desk.judge(message.partition, monitor, result);

@@ -59,6 +59,7 @@ impl Loop {
             self.strangers.hold_back(&mut offsets);
             if offsets.is_empty() {
                 self.announcements.clear();
+                self.last_commit = Instant::now();
                 return Ok(());
             }
             let commit = AlertingCommit {
@@ -98,10 +99,8 @@ impl Loop {
                 Some(Committed::Fenced(lost)) => {
                     tracing::warn!(?lost, "another alerter has these partitions; what was judged here is dropped");
                     self.judge.metrics.fenced.inc_by(lost.len() as u64);
-                    self.desk.shut(&lost);
-                    self.strangers.shut(&lost);
-                    self.announcements.retain(|one| !lost.contains(&one.partition));
-                    self.released.retain(|partition| !lost.contains(partition));
+                    self.give_up(&lost);
+                    self.fenced.extend(lost);
                 }
             }
         }

@@ -138,7 +138,7 @@ mod tests {
     }
 
     fn committed(strangers: &Strangers) -> i64 {
-        let mut rows = [OffsetRow { partition: 3, epoch: 1, next_offset: 100 }];
+        let mut rows = [OffsetRow { partition: 3, epoch: 1, next_offset: 100, judged: 0 }];
         strangers.hold_back(&mut rows);
         rows[0].next_offset
     }

@@ -161,3 +161,21 @@ fn what_was_deleted_is_the_next_owners_to_end_where_the_partition_is_lost() {
     desk.open(vec![TakenPartition { partition: 1, next_offset: 0, epoch: 1 }], Vec::new());
     assert_eq!(desk.rows(T).2, []);
 }
+
+#[test]
+fn a_partition_is_judged_up_to_its_newest_check_and_where_nothing_is_to_be_judged_up_to_now() {
+    let mut desk = Committed::default().desk();
+    let judged = |desk: &Desk, now: Millis| desk.rows(now).0[0].judged;
+    assert_eq!(judged(&desk, T), 0, "nobody has looked yet what there is to judge");
+    assert_eq!((desk.shortest_interval(), judged(&desk, T)), (None, T));
+    desk.judge(0, &monitor(), &result(0, Outcome::Up));
+    desk.judged_through(0, T);
+    assert_eq!(desk.shortest_interval(), Some(MINUTE));
+    assert_eq!(judged(&desk, T + 2 * MINUTE), T + 2 * MINUTE, "between two checks");
+    assert_eq!(judged(&desk, T + 2 * MINUTE + 1), T, "nothing came");
+    // A monitor that is paused is not waited for.
+    let mut paused = Monitor { revision: 2, ..(*monitor()).clone() };
+    paused.spec.paused = true;
+    desk.reconfigure(&Arc::new(paused), T);
+    assert_eq!((desk.shortest_interval(), judged(&desk, T + 60 * MINUTE)), (None, T + 60 * MINUTE));
+}

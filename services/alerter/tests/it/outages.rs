@@ -7,7 +7,7 @@ use model::Outcome::{Down, Up};
 use model::alerting::ShownState;
 use testkit::{SlackBehaviour, eventually};
 
-use crate::mesh::{LONG, Mesh, Told};
+use crate::mesh::{INTERVAL_MS, LONG, Mesh, Told, result};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_restart_between_two_failures_loses_and_repeats_nothing() {
@@ -170,7 +170,7 @@ async fn records_nobody_can_read_are_set_aside_and_block_nothing() {
     mesh.all(Down).await;
     let producer = kafka::Producer::new(&kafka::KafkaConfig::new(mesh.stack.kafka_brokers.clone(), "test")).expect("a producer");
     let topics = mesh.stack.topics();
-    let future = crate::mesh::result(mesh.monitor(0), 3_000_000_000_000, Up);
+    let future = result(mesh.monitor(0), 3_000_000_000_000, Up);
     let values = [b"no JSON".to_vec(), br#"{"v":99}"#.to_vec(), events::encode_result(&future).expect("JSON")];
     for value in values {
         let record = kafka::Record::new(topics.results.clone().into(), mesh.monitor(0).to_string().into_bytes(), value);
@@ -219,4 +219,42 @@ async fn the_end_of_a_monitor_that_was_deleted_while_nobody_watched_goes_where_i
     mesh.slack.wait_taken(2, LONG).await;
     let told = "SELECT string_agg(channel_name || ' ' || kind, ', ' ORDER BY sequence, channel_name) FROM deliveries";
     assert_eq!(mesh.text(told).await, "dev opened, dev resolved");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_result_postgresql_would_not_take_as_it_is_stops_nobody() {
+    let mut mesh = Mesh::new(1, 1, Told::SlackWebhook).await;
+    let alerter = mesh.alerter();
+    for _ in 0..2 {
+        let detail = Some("read \u{0} from the socket".to_owned());
+        mesh.produce(&[model::CheckResult { detail, ..result(mesh.monitor(0), mesh.slot, Down) }]).await;
+        mesh.slot += INTERVAL_MS;
+    }
+    mesh.slack.wait_taken(1, LONG).await;
+    assert_eq!(mesh.text("SELECT detail FROM incidents").await, "read   from the socket");
+    alerter.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_state_nobody_can_read_stops_the_judgement_of_no_other() {
+    let mut mesh = Mesh::new(3, 1, Told::SlackWebhook).await;
+    let first = mesh.alerter();
+    mesh.all(Down).await;
+    eventually("the first failure is committed", LONG, async || (mesh.count("SELECT count(*) FROM alert_states").await == 3).then_some(()))
+        .await;
+    first.stop().await;
+    // One damaged, one with a cause of a newer version, which is in the words of an incident only.
+    let damaged = "WITH spoilt AS (UPDATE alert_states SET state = '{\"regions\": 5}'
+         WHERE monitor_id = (SELECT monitor_id FROM alert_states ORDER BY monitor_id LIMIT 1) RETURNING 1) SELECT count(*) FROM spoilt";
+    let newer = "WITH spoilt AS (UPDATE alert_states SET state = jsonb_set(state, '{regions,local,failure,cause}', '\"solar_flare\"')
+         WHERE monitor_id = (SELECT monitor_id FROM alert_states ORDER BY monitor_id OFFSET 1 LIMIT 1) RETURNING 1) SELECT count(*) FROM spoilt";
+    assert_eq!((mesh.count(damaged).await, mesh.count(newer).await), (1, 1));
+    let second = mesh.alerter();
+    mesh.all(Down).await;
+    // The damaged one begins anew: its first failure is forgotten.
+    mesh.slack.wait_taken(2, LONG).await;
+    mesh.all(Down).await;
+    mesh.slack.wait_taken(3, LONG).await;
+    second.stop().await;
+    assert_eq!(mesh.count("SELECT count(*) FROM incidents").await, 3);
 }

@@ -43,24 +43,61 @@ async fn two_alerters_tell_what_one_would_even_while_they_come_and_go() {
     assert_eq!(mesh.count("SELECT count(*) FROM alerts").await, 48);
 }
 
+/// As another alerter that takes what the group does not give it: it was stopped between the two, or PostgreSQL was away.
+const TAKEN: &str = "WITH taken AS (UPDATE consumer_offsets SET epoch = epoch + 1 RETURNING 1) SELECT count(*) FROM taken";
+
 #[tokio::test(flavor = "multi_thread")]
-async fn a_zombie_commits_nothing() {
+async fn a_zombie_commits_nothing_and_who_is_fenced_asks_the_group_whose_the_partition_is() {
     let mut mesh = Mesh::new(1, 1, Told::SlackWebhook).await;
-    let zombie = mesh.alerter();
+    let alerter = mesh.alerter();
     mesh.all(Down).await;
     eventually("the partition is taken", LONG, async || {
         (mesh.count("SELECT coalesce(sum(next_offset), 0)::bigint FROM consumer_offsets").await == 1).then_some(())
     })
     .await;
-    // Another alerter takes the partition without the group knowing.
-    mesh.count("WITH taken AS (UPDATE consumer_offsets SET epoch = epoch + 1 RETURNING 1) SELECT count(*) FROM taken").await;
+    mesh.count(TAKEN).await;
+    let epoch = "SELECT max(epoch) FROM consumer_offsets WHERE consumer = 'alerter'";
+    let stolen = mesh.count(epoch).await;
     mesh.all(Down).await;
-    eventually("the zombie is fenced", LONG, async || (zombie.metric("upmesh_alerter_fenced_total") > 0.5).then_some(())).await;
-    assert_eq!(mesh.count("SELECT count(*) FROM alerts").await, 0);
-    assert_eq!(mesh.slack.posts().len(), 0);
-    zombie.kill();
-    let _owner = mesh.alerter();
+    eventually("the zombie is fenced", LONG, async || (alerter.metric("upmesh_alerter_fenced_total") > 0.5).then_some(())).await;
+    // Nobody else is there: the group gives it the partition again.
     mesh.slack.wait_taken(1, LONG).await;
+    assert_eq!(mesh.count(epoch).await, stolen + 1, "taken once more, by the word of the group");
+    mesh.all(Up).await;
+    mesh.all(Up).await;
+    mesh.slack.wait_taken(2, LONG).await;
+    alerter.stop().await;
+    assert_eq!(mesh.count("SELECT count(*) FROM alerts").await, 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn wherever_a_partition_was_taken_out_of_turn_it_is_judged_and_nobody_duels() {
+    let mut mesh = Mesh::new(24, 4, Told::Webhook).await;
+    let (first, second) = (mesh.alerter(), mesh.alerter());
+    mesh.all(Up).await;
+    eventually("both have partitions", LONG, async || {
+        (mesh.count("SELECT count(DISTINCT owner) FROM consumer_offsets WHERE consumer = 'alerter'").await == 2).then_some(())
+    })
+    .await;
+    mesh.count(TAKEN).await;
+    mesh.all(Down).await;
+    mesh.all(Down).await;
+    eventually("all are down", Duration::from_mins(1), async || {
+        (mesh.count("SELECT count(*) FROM incidents WHERE state = 'open'").await == 24).then_some(())
+    })
+    .await;
+    let fenced = || first.metric("upmesh_alerter_fenced_total") + second.metric("upmesh_alerter_fenced_total");
+    let before = fenced();
+    mesh.all(Up).await;
+    mesh.all(Up).await;
+    eventually("all are up", Duration::from_mins(1), async || {
+        (mesh.count("SELECT count(*) FROM incidents WHERE state = 'resolved'").await == 24).then_some(())
+    })
+    .await;
+    assert!((fenced() - before).abs() < 0.5, "fenced again: {before} and {}", fenced());
+    first.stop().await;
+    second.stop().await;
+    assert_eq!(mesh.count("SELECT count(*) FROM alerts").await, 48);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -121,3 +121,54 @@ async fn a_storm_is_told_in_full_beside_a_notice() {
     assert_eq!(told.iter().filter(|kind| kind.contains("incident.opened")).count(), 10, "{told:?}");
     assert_eq!(told.iter().filter(|kind| kind.contains("prober.blind")).count(), 1, "{told:?}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_forgotten_when_another_alerter_joins() {
+    use SightState::{Blind, Sees};
+    let mesh = Mesh::new(1, 1, Told::SlackWebhook).await;
+    let _first = mesh.alerter();
+    let t = SystemClock.now_ms() - 60_000;
+    say(&mesh, &[said("eu", "a", t, Blind, t, 3)]).await;
+    mesh.slack.wait_taken(1, LONG).await;
+    // Changes nothing, so it is not committed at once.
+    say(&mesh, &[said("eu", "b", t + 1_000, Blind, t + 1_000, 7)]).await;
+    let _second = mesh.alerter();
+    tokio::time::sleep(Duration::from_secs(6)).await;
+    say(&mesh, &[said("eu", "b", t + 30_000, Sees, t + 29_000, 40), said("eu", "a", t + 31_000, Sees, t + 30_000, 50)]).await;
+    let posts = mesh.slack.wait_taken(2, LONG).await;
+    assert!(posts[1].text().contains("90 slots are unknown"), "{}", posts[1].text());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_fenced_watches_on() {
+    use SightState::{Blind, Sees};
+    let mesh = Mesh::new(1, 1, Told::SlackWebhook).await;
+    let _alerter = mesh.alerter();
+    let t = SystemClock.now_ms() - 60_000;
+    say(&mesh, &[said("eu", "a", t, Blind, t, 3)]).await;
+    mesh.slack.wait_taken(1, LONG).await;
+    mesh.count("WITH taken AS (UPDATE consumer_offsets SET epoch = epoch + 1 RETURNING 1) SELECT count(*) FROM taken").await;
+    say(&mesh, &[said("eu", "a", t + 30_000, Sees, t + 29_000, 60)]).await;
+    let posts = mesh.slack.wait_taken(2, LONG).await;
+    assert!(posts[1].text().contains("sees again"), "{}", posts[1].text());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn statements_nobody_can_read_do_not_end_the_judgement_of_results() {
+    let mut mesh = Mesh::new(1, 1, Told::SlackWebhook).await;
+    let alerter = mesh.alerter();
+    let topic: Arc<str> = mesh.stack.topics().probers.into();
+    for n in 0..120 {
+        mesh.send(kafka::Record::new(Arc::clone(&topic), format!("region-{n}").into_bytes(), b"no statement".to_vec())).await;
+    }
+    let config = kafka::KafkaConfig::new(mesh.stack.kafka_brokers.clone(), "test");
+    eventually("as many as are let through are set aside", LONG, async || {
+        let ends = kafka::end_offsets(&config, &events::Topics::dead_letter(&topic), LONG).await.expect("offsets");
+        (ends == [100]).then_some(())
+    })
+    .await;
+    mesh.all(Outcome::Down).await;
+    mesh.all(Outcome::Down).await;
+    mesh.slack.wait_taken(1, LONG).await;
+    alerter.stop().await;
+}

@@ -85,7 +85,7 @@ impl Network {
         let wanted =
             (0..monitors).map(|n| format!("n{n}")).map(|name| monitor(&name, &format!("http://127.0.0.1:{}/{name}", ways[0].port)));
         let names = api.create_all(wanted).await;
-        let pool = mesh.stack.database().await.store.pool().clone();
+        let pool = PgPool::clone(mesh.stack.database().await.store.pool());
         let network = Self { _mesh: mesh, farm, ways, slack, names, pool };
         network.all_up().await;
         network
