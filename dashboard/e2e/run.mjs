@@ -42,7 +42,12 @@ let scriptBytes = Promise.resolve(0)
 // A second page takes them from the browser's cache, which looks like another answer.
 const scripts = new Set()
 page.on('response', (response) => {
-  if (response.request().resourceType() !== 'script' || response.status() !== 200 || scripts.has(response.url())) return
+  if (
+    response.request().resourceType() !== 'script' ||
+    response.status() !== 200 ||
+    scripts.has(response.url())
+  )
+    return
   scripts.add(response.url())
   // A body is gone once its page has been left.
   const body = response.body().catch(() => '')
