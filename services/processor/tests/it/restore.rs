@@ -141,7 +141,7 @@ async fn nothing_is_restored_while_one_block_is_not() {
          for _ = 1, 3000 do redis.call('GET', KEYS[1]) end",
     );
     change.arg(2).arg(&block).arg(format!("{}:turns", stack.redis_prefix)).arg(theirs.collect::<Vec<_>>());
-    let others: Vec<_> = (0..3)
+    let others: Vec<_> = (0..8)
         .map(|_| {
             let (cache, change) = (cache.clone(), change.clone());
             tokio::spawn(async move {
