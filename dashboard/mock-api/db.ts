@@ -12,7 +12,7 @@ import type {
 } from '#/api/schema.d.ts'
 
 import { resultAt, type Slotted, slotAt, slots, stateAt, targetOf, uptimeOf } from './history.ts'
-import { complete, type StoredMonitor } from './monitor.ts'
+import { complete, type StoredMonitor, UNSERVED } from './monitor.ts'
 import { hash, uuid } from './random.ts'
 import { seed } from './seed.ts'
 
@@ -96,7 +96,7 @@ export class MockDb {
 
   update(monitor: StoredMonitor, spec: MonitorSpec): StoredMonitor {
     const resumed = monitor.spec.paused && !spec.paused
-    monitor.spec = complete(spec)
+    monitor.spec = complete(spec, monitor.spec.regions)
     monitor.revision++
     monitor.updated_at = this.now()
     if (resumed) monitor.checked_from = this.now()
@@ -165,6 +165,12 @@ export class MockDb {
       day: uptimeOf(monitor, spec.regions, now - DAY, now),
       sparkline,
       regions: latest,
+      warnings:
+        spec.regions.includes(UNSERVED) && !spec.paused
+          ? [
+              `no pinger serves the region ${UNSERVED}: it is not checked from there until one runs with REGION=${UNSERVED}`,
+            ]
+          : [],
     }
   }
 

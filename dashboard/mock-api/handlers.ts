@@ -2,7 +2,7 @@ import type { Check, DeadLetter, FieldError, MonitorSpec, Problem } from '#/api/
 
 import type { MockDb } from './db.ts'
 import { bucketOf, resultAt, slotAt, stateAt, targetOf, uptimeOf } from './history.ts'
-import type { StoredMonitor } from './monitor.ts'
+import { type StoredMonitor, UNSERVED } from './monitor.ts'
 import { uuid } from './random.ts'
 import { validate } from './validate.ts'
 
@@ -166,7 +166,7 @@ function system(_: Call, db: MockDb): Reply {
       return {
         region,
         monitors: here.length,
-        pingers: 2 + (n % 2),
+        pingers: region === UNSERVED ? 0 : 2 + (n % 2),
         newest_slot: now - 900 - n * 410,
         age_ms: 900 + n * 410,
         stale_monitors: 0,

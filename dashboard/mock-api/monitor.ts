@@ -31,18 +31,21 @@ export interface StoredMonitor {
   profile: Profile
 }
 
+/** The region that no pinger serves, to see what that looks like. */
+export const UNSERVED = 'nowhere'
+
 /** A spec as the server returns it: every default filled in. */
 export type FullSpec = Required<MonitorSpec>
 
-export function complete(spec: MonitorSpec): FullSpec {
+export function complete(spec: MonitorSpec, before: string[] = ['local']): FullSpec {
   return {
     interval_seconds: 60,
     timeout_ms: 10_000,
-    regions: ['local'],
     assertions: [],
     paused: false,
     tags: {},
     ...spec,
+    regions: spec.regions?.length ? spec.regions : before,
     alert: {
       failures_to_open: 2,
       successes_to_close: 2,

@@ -18,7 +18,7 @@ export function validate(spec: MonitorSpec): FieldError[] {
       'timeout_ms',
       `${timeout} ms is not below the interval of ${interval} s: lower the timeout or lengthen the interval`,
     )
-  if (spec.regions?.length === 0) wrong('regions', 'name 1 to 32 regions, for example ["local"]')
+  if ((spec.regions?.length ?? 0) > 32) wrong('regions', `${spec.regions?.length} are too many: at most 32`)
 
   const { probe } = spec
   if (probe.kind === 'http') {

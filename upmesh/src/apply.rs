@@ -5,6 +5,7 @@ mod file;
 mod plan;
 mod show;
 
+use std::collections::BTreeMap;
 use std::io::{BufRead, IsTerminal, Write};
 use std::path::PathBuf;
 
@@ -84,6 +85,7 @@ async fn existing(api: &Api) -> Result<Vec<Existing>, Error> {
 
 async fn carry_out(api: &Api, plan: &Plan) -> Result<(), Error> {
     let (mut done, mut failures) = (0_usize, Vec::new());
+    let mut warnings: BTreeMap<String, usize> = BTreeMap::new();
     for step in &plan.steps {
         let result = match step {
             Step::Create { spec } => send(api, Method::POST, None, Some(spec), None).await,
@@ -91,12 +93,18 @@ async fn carry_out(api: &Api, plan: &Plan) -> Result<(), Error> {
             Step::Delete { id, .. } => send(api, Method::DELETE, Some(*id), None, None).await,
         };
         match result {
-            Ok(()) => done += 1,
+            Ok(told) => {
+                done += 1;
+                told.into_iter().for_each(|warning| *warnings.entry(warning).or_default() += 1);
+            }
             Err(error) => failures.push(format!("{}: {error}", step.name())),
         }
         if failures.len() >= MOST_FAILURES {
             break;
         }
+    }
+    for (warning, count) in warnings {
+        say(&format!("Warning ({}): {warning}.\n", show::monitors(count)));
     }
     let total = plan.steps.len();
     if failures.is_empty() {
@@ -109,11 +117,26 @@ async fn carry_out(api: &Api, plan: &Plan) -> Result<(), Error> {
     )))
 }
 
-async fn send(api: &Api, method: Method, id: Option<MonitorId>, spec: Option<&MonitorSpec>, revision: Option<i64>) -> Result<(), Error> {
+/// What a change is answered with, as far as it matters here; a deletion has no answer.
+#[derive(Deserialize)]
+struct Changed {
+    #[serde(default)]
+    warnings: Vec<String>,
+}
+
+/// Makes a change. Gives what the mesh warns of.
+async fn send(
+    api: &Api,
+    method: Method,
+    id: Option<MonitorId>,
+    spec: Option<&MonitorSpec>,
+    revision: Option<i64>,
+) -> Result<Vec<String>, Error> {
     let path = id.map_or_else(|| "/api/monitors".to_owned(), |id| format!("/api/monitors/{id}"));
     let body = spec.map(serde_json::to_value).transpose()?;
     // Only what is as we saw it is replaced: a change made meanwhile by hand is not lost unseen.
-    api.call_if::<serde_json::Value>(method, &path, body.as_ref(), revision).await.map(drop)
+    let changed: Option<Changed> = api.call_if(method, &path, body.as_ref(), revision).await?;
+    Ok(changed.map(|changed| changed.warnings).unwrap_or_default())
 }
 
 /// Asks the person; without one, says what to do.

@@ -6,7 +6,7 @@ mod validate;
 
 pub use mask::{MASK, json_without, masked_url, without};
 pub use spec::{AlertPolicy, Assertion, Expect, HttpMethod, HttpProbe, IcmpProbe, MonitorSpec, ProbeSpec, Severity, TcpProbe};
-pub use validate::{compile_pattern, parse_statuses, validate};
+pub use validate::{compile_json_path, compile_pattern, parse_statuses, validate};
 
 use serde::{Deserialize, Serialize};
 

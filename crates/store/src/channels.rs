@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use model::{ChannelId, Millis, WorkspaceId};
+use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::{Store, StoreError, from_millis};
@@ -26,6 +27,11 @@ pub async fn all(store: &Store) -> Result<Vec<ChannelRow>, StoreError> {
     )
     .fetch_all(store.pool())
     .await?)
+}
+
+/// The names of a workspace's channels, in order.
+pub async fn names(connection: &mut PgConnection, workspace: WorkspaceId) -> Result<Vec<String>, StoreError> {
+    Ok(sqlx::query_scalar!("SELECT name FROM channels WHERE workspace_id = $1 ORDER BY name", workspace.0).fetch_all(connection).await?)
 }
 
 /// The id of the environment's channel of this name, reserved before its settings are encrypted for it.

@@ -20,6 +20,8 @@ pub enum SlackBehaviour {
     RateLimited(u64),
     /// This status; not taken.
     Status(u16),
+    /// 200 with somebody else's page, as a proxy that wants a login answers; not taken.
+    Page,
     /// Answered `ok: false` with this word; not taken. On a webhook: 400 with the word.
     Refused(&'static str),
     /// Taken, and never answered.
@@ -216,6 +218,7 @@ async fn serve(mut stream: TcpStream, state: &Mutex<State>) -> std::io::Result<(
             reply(&mut stream, 429, "application/json", r#"{"ok":false,"error":"ratelimited"}"#, Some(seconds)).await
         }
         SlackBehaviour::Status(status) => reply(&mut stream, status, "text/plain", "trouble", None).await,
+        SlackBehaviour::Page => reply(&mut stream, 200, "text/html", "<html><body>Log in to go on</body></html>", None).await,
         SlackBehaviour::Refused(word) if api => reply(&mut stream, 200, kind, &json!({"ok": false, "error": word}).to_string(), None).await,
         SlackBehaviour::Refused(word) => reply(&mut stream, 400, "text/plain", word, None).await,
         SlackBehaviour::Hang => {

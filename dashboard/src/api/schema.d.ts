@@ -392,7 +392,8 @@ export interface components {
         /** @description When an incident opens and closes, and whom it tells. */
         AlertPolicy: {
             /**
-             * @description Channels by name; empty means the workspace's default channels.
+             * @description Channels by name, each known when it is set; empty means the workspace's default channels. So do names whose channels all went
+             *     away later.
              * @default []
              */
             channels: string[];
@@ -843,7 +844,10 @@ export interface components {
             name: string;
             paused?: boolean;
             probe: components["schemas"]["ProbeSpec"];
-            /** @description Where it is checked from; at least one. */
+            /**
+             * @description Where it is checked from; at most 32. Left out or empty: a new monitor is checked from the mesh's default regions, one
+             *     that is there stays where it is. What is stored and answered names at least one.
+             */
             regions?: components["schemas"]["Region"][];
             /** @description Free labels, for grouping; at most 20. */
             tags?: {
@@ -897,6 +901,11 @@ export interface components {
             target: string;
             /** Format: int64 */
             updated_at: number;
+            /**
+             * @description What a person should know of it now, a sentence each: a region that no pinger serves, say. Of single monitors only; a list
+             *     leaves it out.
+             */
+            warnings?: string[];
         };
         /**
          * @description What one slot came to.

@@ -39,6 +39,13 @@ export function RegionLine({ region }: { region: RegionSystem }) {
           {region.age_ms == null ? 'nothing judged yet' : `${duration(region.age_ms)} behind`}
         </span>
       </div>
+      {region.pingers === 0 && region.monitors > 0 && (
+        <p className="mt-1.5 ml-8 text-sm text-down-ink">
+          No pinger serves this region: {plural(region.monitors, 'monitor')}{' '}
+          {region.monitors === 1 ? 'is' : 'are'} not checked from here until one runs with REGION=
+          {region.region}.
+        </p>
+      )}
       {region.blind_since != null && (
         <p className="mt-1.5 ml-8 text-sm text-unknown-ink">
           Blind for <Since at={region.blind_since} />: what it does not reach is unknown, not down.

@@ -52,7 +52,8 @@ export function policyText(policy: AlertPolicy, regions: number): string {
 /** How soon someone is told, and how much checking that takes: what the numbers of a form mean. */
 export function cadenceText(spec: Pick<MonitorSpec, 'interval_seconds' | 'regions' | 'alert'>): string {
   const seconds = spec.interval_seconds ?? 60
-  const regions = spec.regions?.length ?? 1
+  // None named: the mesh's own, most likely one.
+  const regions = spec.regions?.length || 1
   const perDay = Math.floor(86_400 / seconds) * regions
   const failures = spec.alert?.failures_to_open ?? 2
   return `${plural(perDay, 'check')} a day. An outage is confirmed within about ${duration(seconds * failures * 1000)}.`

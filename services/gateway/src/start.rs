@@ -21,7 +21,7 @@ use crate::auth::{Limit, Sessions};
 use crate::channels::Channels;
 use crate::history::Older;
 use crate::input::oversized;
-use crate::live::{Catalog, Flights, Reasons, follow_configuration, refresh_states};
+use crate::live::{Catalog, Flights, Gauges, Reasons, follow_configuration, refresh_states, tell_states};
 use crate::mesh::Log;
 use crate::settings::Settings;
 use crate::stream::{Hub, follow_updates};
@@ -42,6 +42,7 @@ pub async fn start(ctx: Context) -> Result<(), Error> {
     ctx.spawn("directory", replication.run(ctx.shutdown().clone()));
     ctx.spawn("catalog", follow_configuration(app.clone()));
     ctx.spawn("states", refresh_states(app.clone()));
+    ctx.spawn("tally", tell_states(app.clone(), Gauges::register(ctx.metrics())?));
     ctx.spawn("updates", follow_updates(app.clone()));
     ctx.job("readiness", {
         let (app, (configuration, states)) = (app.clone(), latches);

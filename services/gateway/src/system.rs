@@ -67,7 +67,7 @@ async fn asked<E: std::fmt::Display>(name: &str, ping: impl Future<Output = Resu
 }
 
 /// Members of the region whose announcement has not expired.
-async fn pingers(app: &App, region: &Region, now: Millis) -> Option<u32> {
+pub(crate) async fn pingers(app: &App, region: &Region, now: Millis) -> Option<u32> {
     app.cache().query(redis::cmd("ZCOUNT").arg(app.cache().keys().members(region)).arg(now).arg("+inf")).await.ok()
 }
 

@@ -2,13 +2,14 @@
 
 use http::HeaderMap;
 use jsonpath_rust::parser::model::JpQuery;
-use jsonpath_rust::parser::parse_json_path;
 use jsonpath_rust::query::js_path_process;
-use model::monitor::{Expect, Severity, compile_pattern, json_without, parse_statuses};
+use model::monitor::{Expect, Severity, compile_json_path, compile_pattern, json_without, parse_statuses};
 use model::{Assertion, Cause, Millis, MonitorSpec};
 use regex::bytes::{Regex, RegexBuilder};
 use serde_json::Value;
 
+/// How much of a body is read, in words.
+const READ: &str = "1 MiB";
 /// A day in milliseconds.
 const DAY_MS: i64 = 86_400_000;
 
@@ -22,7 +23,7 @@ pub struct Compiled {
     certificate_days: Vec<(u32, Severity)>,
     /// What the target was sent and nobody is to read in a finding; there only where a finding repeats the answer.
     secrets: Vec<String>,
-    /// An assertion that cannot be compiled: the users service refuses such, so this is our bug.
+    /// An assertion that cannot be compiled: the users service refuses such, so it is from before it did, or our bug.
     broken: Option<String>,
 }
 
@@ -51,6 +52,13 @@ pub struct HttpEvidence<'a> {
     pub body: &'a [u8],
     /// More body followed than was read.
     pub truncated: bool,
+}
+
+impl HttpEvidence<'_> {
+    /// What was searched, as a sentence begins.
+    fn searched(&self) -> &'static str {
+        if self.truncated { "what is read of the body, its first 1 MiB," } else { "the body" }
+    }
 }
 
 /// The worst of the assertions that do not hold.
@@ -91,7 +99,7 @@ impl Compiled {
             }
             Assertion::Header { name, value, contains } => self.headers.push((name.clone(), value.clone(), *contains)),
             Assertion::JsonPath { path, expect } => {
-                let query = parse_json_path(path).map_err(|error| format!("{path} is no JSON path: {error}"))?;
+                let query = compile_json_path(path)?;
                 self.body.push(BodyCheck::Json { path: path.clone(), query, expect: expect.clone() });
             }
             Assertion::Latency { max_ms, severity } => self.latency.push((*max_ms, *severity)),
@@ -150,17 +158,24 @@ impl Compiled {
         let mut json: Option<Result<Value, String>> = None;
         self.body.iter().find_map(|check| match check {
             BodyCheck::Contains { text, absent } => {
-                let found = contains(http.body, text.as_bytes());
-                (found == *absent).then(|| format!("the body {} {:?}", if *absent { "contains" } else { "does not contain" }, clip(text)))
+                match (contains(http.body, text.as_bytes()), *absent) {
+                    (true, true) => Some(format!("the body contains {:?}", clip(text))),
+                    (false, false) => Some(format!("{} does not contain {:?}", http.searched(), clip(text))),
+                    // Nobody has looked at the rest, so nobody can say that it is not there.
+                    (false, true) if http.truncated => {
+                        Some(format!("the body is longer than the {READ} that is read: beyond it may be {:?}", clip(text)))
+                    }
+                    (false, true) | (true, false) => None,
+                }
             }
             BodyCheck::Matches(regex) => {
-                (!regex.is_match(http.body)).then(|| format!("the body does not match {:?}", clip(regex.as_str())))
+                (!regex.is_match(http.body)).then(|| format!("{} does not match {:?}", http.searched(), clip(regex.as_str())))
             }
             BodyCheck::Json { path, query, expect } => {
                 let parsed = json.get_or_insert_with(|| {
                     serde_json::from_slice(http.body).map_err(|error| {
                         if http.truncated {
-                            "the body is longer than the 1 MiB that is read".to_owned()
+                            format!("the body is longer than the {READ} that is read")
                         } else {
                             format!("the body is no JSON: {error}")
                         }
@@ -186,9 +201,13 @@ impl Compiled {
     fn certificate_findings(&self, evidence: &Evidence<'_>) -> impl Iterator<Item = Finding> {
         let left = evidence.certificate_expires_at.map(|at| (at - evidence.now_ms).div_euclid(DAY_MS));
         self.certificate_days.iter().filter_map(move |(min, severity)| {
-            let left = left.filter(|left| *left < i64::from(*min))?;
-            let detail = format!("the certificate expires in {left} days, fewer than {min}");
-            Some(Finding { severity: *severity, cause: Cause::CertificateExpiry, detail })
+            let (cause, detail) = match left {
+                Some(left) if left >= i64::from(*min) => return None,
+                Some(left) => (Cause::CertificateExpiry, format!("the certificate expires in {left} days, fewer than {min}")),
+                // Of a chain of redirects the last answer counts: one over https is judged, whatever the URL began with.
+                None => (Cause::Assertion, "no certificate was shown, or the date it ends on cannot be read".to_owned()),
+            };
+            Some(Finding { severity: *severity, cause, detail })
         })
     }
 }
@@ -281,6 +300,37 @@ mod tests {
         assert_eq!(finds(path(json!({"above": 5.0})), 200, body), failed);
         assert_eq!(finds(path(json!("exists")), 200, "{}"), failed);
         assert_eq!(finds(path(json!("exists")), 200, "<html>"), failed);
+    }
+
+    #[test]
+    fn what_was_not_read_is_not_vouched_for() {
+        let judged = |assertion: Value, truncated| {
+            let compiled = Compiled::new(&serde_json::from_value::<Vec<Assertion>>(json!([assertion])).expect("assertions"));
+            let http = HttpEvidence { status: 200, headers: &HeaderMap::new(), body: b"all well so far", truncated };
+            let evidence = Evidence { http: Some(http), latency_us: 1, certificate_expires_at: None, now_ms: 0 };
+            compiled.judge(&evidence).map(|finding| (finding.severity, finding.detail))
+        };
+        let absent = json!({"kind": "body_contains", "text": "error", "absent": true});
+        assert_eq!(judged(absent.clone(), false), None);
+        let (severity, detail) = judged(absent, true).expect("a finding");
+        assert_eq!(severity, Severity::Down);
+        assert_eq!(detail, "the body is longer than the 1 MiB that is read: beyond it may be \"error\"");
+        let present = json!({"kind": "body_contains", "text": "the end"});
+        assert_eq!(judged(present, true).expect("a finding").1, "what is read of the body, its first 1 MiB, does not contain \"the end\"");
+        assert_eq!(judged(json!({"kind": "body_contains", "text": "well"}), true), None);
+    }
+
+    #[test]
+    fn a_certificate_that_nobody_saw_is_a_finding() {
+        let judged = |severity: &str| {
+            let assertions = json!([{"kind": "certificate_days", "min": 14, "severity": severity}]);
+            let compiled = Compiled::new(&serde_json::from_value::<Vec<Assertion>>(assertions).expect("assertions"));
+            let http = HttpEvidence { status: 200, headers: &HeaderMap::new(), body: b"", truncated: false };
+            let evidence = Evidence { http: Some(http), latency_us: 1, certificate_expires_at: None, now_ms: 0 };
+            compiled.judge(&evidence).map(|finding| (finding.severity, finding.cause))
+        };
+        assert_eq!(judged("degraded"), Some((Severity::Degraded, Cause::Assertion)));
+        assert_eq!(judged("down"), Some((Severity::Down, Cause::Assertion)));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use cache::Cache;
-use model::{Clock, Millis};
+use model::{Clock, Millis, Region};
 use store::{Store, StoreError, monitors};
 use tokio::sync::{Notify, OnceCell};
 
@@ -25,6 +25,8 @@ pub(crate) struct Parts {
     /// Set once the key was found to open what is sealed.
     pub key_fits: OnceCell<()>,
     pub internal_keys: InternalKeys,
+    /// Where a monitor is checked from that names no region; at least one.
+    pub default_regions: Vec<Region>,
     /// Wakes the relay after a commit.
     pub changed: Arc<Notify>,
 }

@@ -52,6 +52,7 @@ pub async fn start(ctx: Context) -> Result<(), Error> {
         cipher: settings.cipher.clone(),
         key_fits: OnceCell::new(),
         internal_keys: settings.internal_keys.clone(),
+        default_regions: settings.default_regions.clone(),
         changed,
     });
 

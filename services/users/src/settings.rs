@@ -1,10 +1,12 @@
 //! Settings from the environment. Secrets that are missing, short or well known stop the start.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
 use cache::CacheConfig;
 use directory::wire::ChannelSettings;
 use kafka::KafkaConfig;
+use model::Region;
 use secrecy::{ExposeSecret, SecretString};
 use service::{ConfigError, Env};
 use settings::KEY_EXAMPLE;
@@ -25,6 +27,8 @@ pub(crate) struct Settings {
     pub admin: Option<(String, SecretString)>,
     /// Default channels, by name.
     pub channels: Vec<(&'static str, ChannelSettings)>,
+    /// Where a monitor is checked from that names no region; at least one.
+    pub default_regions: Vec<Region>,
 }
 
 impl Settings {
@@ -42,6 +46,7 @@ impl Settings {
             .and_then(|keys| Cipher::parse(&keys).map_err(|problem| env.reject("SECRET_KEY", problem, Some(KEY_EXAMPLE))));
         let admin = admin(env);
         let channels = channels(env);
+        let default_regions = default_regions(env);
         env.check()?;
         Ok(Self {
             address: address?,
@@ -53,6 +58,7 @@ impl Settings {
             cipher: cipher?,
             admin: admin?,
             channels: channels?,
+            default_regions: default_regions?,
         })
     }
 }
@@ -95,6 +101,18 @@ fn admin(env: &Env) -> Result<Option<(String, SecretString)>, ConfigError> {
             }
             Ok(Some((email, password)))
         }
+    }
+}
+
+/// `DEFAULT_REGIONS`, else the region that the pingers beside this service are told, else what pingers take for theirs.
+fn default_regions(env: &Env) -> Result<Vec<Region>, ConfigError> {
+    let name = if env.get("DEFAULT_REGIONS").is_some() { "DEFAULT_REGIONS" } else { "REGION" };
+    let text = env.get(name).unwrap_or("local");
+    let parsed: Result<BTreeSet<Region>, _> = text.split(',').map(str::trim).filter(|one| !one.is_empty()).map(str::parse).collect();
+    match parsed {
+        Ok(regions) if (1..=32).contains(&regions.len()) => Ok(regions.into_iter().collect()),
+        Ok(regions) => Err(env.reject(name, format!("names {} regions: use 1 to 32", regions.len()), Some("eu-west,us-east"))),
+        Err(error) => Err(env.reject(name, error, Some("eu-west"))),
     }
 }
 
@@ -149,6 +167,18 @@ mod tests {
     #[test]
     fn what_is_needed_is_enough() {
         assert_eq!(mistakes(&good()), "");
+    }
+
+    #[test]
+    fn a_monitor_without_a_region_is_checked_where_the_pingers_are() {
+        let regions = |env: &Env| Settings::read(env).map(|settings| settings.default_regions).unwrap_or_default();
+        let named = |names: &[&str]| names.iter().map(|name| name.parse().expect("a region")).collect::<Vec<Region>>();
+        assert_eq!(regions(&good()), named(&["local"]));
+        assert_eq!(regions(&good().with("REGION", "eu")), named(&["eu"]));
+        assert_eq!(regions(&good().with("REGION", "eu").with("DEFAULT_REGIONS", "us, asia,us")), named(&["asia", "us"]));
+        assert!(mistakes(&good().with("DEFAULT_REGIONS", "No Region")).contains("DEFAULT_REGIONS"));
+        assert!(mistakes(&good().with("REGION", "No Region")).contains("REGION"));
+        assert!(mistakes(&good().with("DEFAULT_REGIONS", ", ,")).contains("DEFAULT_REGIONS"));
     }
 
     #[test]

@@ -56,8 +56,13 @@ impl Plan {
 pub fn plan(wanted: Vec<MonitorSpec>, existing: Vec<Existing>, prune: bool) -> Result<Plan, serde_json::Error> {
     let mut present: HashMap<String, Existing> = existing.into_iter().map(|one| (one.spec.name.clone(), one)).collect();
     let mut plan = Plan::default();
-    for spec in wanted {
-        match present.remove(&spec.name) {
+    for mut spec in wanted {
+        let found = present.remove(&spec.name);
+        // A file that names no region leaves a monitor where it is; a new one gets the mesh's.
+        if let Some(one) = found.as_ref().filter(|_| spec.regions.is_empty()) {
+            spec.regions.clone_from(&one.spec.regions);
+        }
+        match found {
             None => plan.steps.push(Step::Create { spec }),
             Some(one) if same(&one.spec, &spec) => plan.unchanged += 1,
             Some(one) => {
@@ -125,5 +130,15 @@ mod tests {
         reordered.regions.reverse();
         let again = plan(vec![reordered], vec![existing(1, "a", 60)], true).expect("a plan");
         assert!(again.is_empty() && again.unchanged == 1);
+    }
+
+    #[test]
+    fn without_regions_in_the_file_a_monitor_stays_where_it_is() {
+        let without = |interval| MonitorSpec { regions: Vec::new(), ..spec("a", interval) };
+        let again = plan(vec![without(60)], vec![existing(1, "a", 60)], true).expect("a plan");
+        assert!(again.is_empty() && again.unchanged == 1, "{again:?}");
+        let slower = plan(vec![without(300)], vec![existing(1, "a", 60)], true).expect("a plan");
+        let [Step::Update { differences, spec, .. }] = slower.steps.as_slice() else { panic!("{slower:?}") };
+        assert_eq!((differences.len(), spec.regions.len()), (1, 2), "{differences:?}");
     }
 }

@@ -47,14 +47,10 @@ pub fn plan(plan: &Plan, colour: bool) -> String {
 
 fn summary(spec: &MonitorSpec) -> String {
     let regions: Vec<_> = spec.regions.iter().map(model::Region::as_str).collect();
+    // What the mesh's own are, it knows.
+    let from = if regions.is_empty() { String::new() } else { format!(" from {}", regions.join(", ")) };
     let paused = if spec.paused { ", paused" } else { "" };
-    format!(
-        "{}  {}  every {} from {}{paused}",
-        spec.probe.kind(),
-        spec.probe.masked_target(),
-        every(spec.interval_seconds),
-        regions.join(", ")
-    )
+    format!("{}  {}  every {}{from}{paused}", spec.probe.kind(), spec.probe.masked_target(), every(spec.interval_seconds),)
 }
 
 fn every(seconds: u32) -> String {
@@ -65,7 +61,7 @@ fn every(seconds: u32) -> String {
     }
 }
 
-fn monitors(count: usize) -> String {
+pub fn monitors(count: usize) -> String {
     if count == 1 { "1 monitor".to_owned() } else { format!("{count} monitors") }
 }
 
@@ -79,17 +75,18 @@ mod tests {
 
     #[test]
     fn reads_well_without_colour() {
-        let spec = |name: &str| -> MonitorSpec {
-            serde_json::from_value(json!({"name": name, "probe": {"kind": "http", "url": "https://a.b"}, "interval_seconds": 30}))
-                .expect("a spec")
+        let spec = |name: &str, regions: &[&str]| -> MonitorSpec {
+            let probe = json!({"kind": "http", "url": "https://a.b"});
+            serde_json::from_value(json!({"name": name, "probe": probe, "interval_seconds": 30, "regions": regions})).expect("a spec")
         };
         let difference = Difference { field: "interval_seconds".to_owned(), values: Some(("60".to_owned(), "30".to_owned())) };
         let id = Uuid::nil().into();
         let shown = plan(
             &Plan {
                 steps: vec![
-                    Step::Create { spec: spec("Website") },
-                    Step::Update { id, revision: 1, spec: spec("API"), differences: vec![difference] },
+                    Step::Create { spec: spec("Website", &["local"]) },
+                    Step::Create { spec: spec("Shop", &[]) },
+                    Step::Update { id, revision: 1, spec: spec("API", &["local"]), differences: vec![difference] },
                     Step::Delete { id, name: "Old".to_owned() },
                 ],
                 unchanged: 3,
@@ -97,7 +94,7 @@ mod tests {
             },
             false,
         );
-        let expected = "  + create  Website  http  https://a.b  every 30 s from local\n  ~ change  API      interval_seconds: 60 → 30\n  - delete  Old\n\n1 to create, 1 to change, 1 to delete, 3 as they should be.\n";
+        let expected = "  + create  Website  http  https://a.b  every 30 s from local\n  + create  Shop     http  https://a.b  every 30 s\n  ~ change  API      interval_seconds: 60 → 30\n  - delete  Old\n\n2 to create, 1 to change, 1 to delete, 3 as they should be.\n";
         assert_eq!(shown, expected);
         let idle = Plan { unchanged: 2, untouched: 1, ..Plan::default() };
         assert_eq!(

@@ -19,8 +19,9 @@ pub struct MonitorSpec {
     /// Deadline over all phases of one attempt, 100 … 60000, below the interval.
     #[serde(default = "default_timeout")]
     pub timeout_ms: u32,
-    /// Where it is checked from; at least one.
-    #[serde(default = "default_regions")]
+    /// Where it is checked from; at most 32. Left out or empty: a new monitor is checked from the mesh's default regions, one
+    /// that is there stays where it is. What is stored and answered names at least one.
+    #[serde(default)]
     pub regions: Vec<Region>,
     /// At most 20.
     #[serde(default)]
@@ -137,7 +138,8 @@ pub struct IcmpProbe {
 pub enum Assertion {
     /// The HTTP status is one of these: `200`, `"2xx"`, `"200-299"`, separated by commas.
     Status { is: String },
-    /// The body contains (or, with `absent`, does not contain) a text; its first 1 MiB is searched.
+    /// The body contains (or, with `absent`, does not contain) a text. Its first 1 MiB is searched; of a longer one nobody can say
+    /// that the text is absent, and it does not hold. Not for HEAD, as nothing that is asserted of a body.
     BodyContains {
         text: String,
         #[serde(default)]
@@ -160,7 +162,7 @@ pub enum Assertion {
         #[serde(default = "degraded")]
         severity: Severity,
     },
-    /// The certificate is valid for at least this many days.
+    /// The certificate is valid for at least this many days. For `https://` URLs; of a chain of redirects the last one's counts.
     CertificateDays {
         min: u32,
         #[serde(default = "degraded")]
@@ -200,7 +202,8 @@ pub struct AlertPolicy {
     pub regions_down: Option<u8>,
     /// False records incidents and tells nobody.
     pub notify: bool,
-    /// Channels by name; empty means the workspace's default channels.
+    /// Channels by name, each known when it is set; empty means the workspace's default channels. So do names whose channels all went
+    /// away later.
     pub channels: Vec<String>,
 }
 
@@ -216,10 +219,6 @@ fn default_interval() -> u32 {
 
 fn default_timeout() -> u32 {
     10_000
-}
-
-fn default_regions() -> Vec<Region> {
-    "local".parse().into_iter().collect()
 }
 
 fn default_redirects() -> u8 {

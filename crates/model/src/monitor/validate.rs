@@ -2,13 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use jsonpath_rust::parser::model::JpQuery;
 use url::Url;
 
 use super::mask;
-use super::spec::{AlertPolicy, Assertion, HttpProbe, MonitorSpec, ProbeSpec};
+use super::spec::{AlertPolicy, Assertion, HttpMethod, HttpProbe, MonitorSpec, ProbeSpec};
 use crate::error::FieldError;
 
-/// Every mistake at once, so that a person mends them in one go. Empty means valid.
+/// Every mistake at once, so that a person mends them in one go. Empty means valid. Settings may name no region: the users
+/// service fills in its own, and only then how many of them must agree can be judged.
 pub fn validate(spec: &MonitorSpec) -> Vec<FieldError> {
     let mut errors = Vec::new();
     let mut wrong = |field: &str, message: String| errors.push(FieldError::new(field, message));
@@ -25,8 +27,8 @@ pub fn validate(spec: &MonitorSpec) -> Vec<FieldError> {
             ),
         );
     }
-    if spec.regions.is_empty() || spec.regions.len() > 32 {
-        wrong("regions", "name 1 to 32 regions, for example [\"local\"]".to_owned());
+    if spec.regions.len() > 32 {
+        wrong("regions", format!("{} are too many: at most 32", spec.regions.len()));
     }
     let mut regions = spec.regions.clone();
     regions.sort();
@@ -141,9 +143,8 @@ fn header(wrong: &mut dyn FnMut(&str, String), name: &str, value: &str) {
 }
 
 fn assertion(wrong: &mut dyn FnMut(&str, String), assertion: &Assertion, probe: &ProbeSpec) {
-    let http = matches!(probe, ProbeSpec::Http(_));
-    if !http && !matches!(assertion, Assertion::Latency { .. }) {
-        wrong("kind", format!("cannot be asserted of a {} check: only latency can", probe.kind()));
+    if let Some(why) = never_shown(assertion, probe) {
+        wrong("kind", why);
     }
     match assertion {
         Assertion::Status { is } => {
@@ -165,15 +166,46 @@ fn assertion(wrong: &mut dyn FnMut(&str, String), assertion: &Assertion, probe: 
         }
         Assertion::Header { name, value, .. } => header(wrong, name, value),
         Assertion::JsonPath { path, .. } => {
-            if !path.starts_with('$') || path.len() > 512 {
-                wrong("path", "must start with $ and have at most 512 characters, for example \"$.status\"".to_owned());
-            } else if is_costly(path) {
-                wrong("path", "may nest brackets at most four deep and have at most one \"..\"".to_owned());
+            if let Err(message) = compile_json_path(path) {
+                wrong("path", message);
             }
         }
         Assertion::Latency { max_ms, .. } => range(wrong, "max_ms", *max_ms, 1, 60_000),
         Assertion::CertificateDays { min, .. } => range(wrong, "min", *min, 1, 825),
     }
+}
+
+/// Why no answer to this probe can ever show what is asserted: it would be down for ever, or green whatever comes.
+fn never_shown(assertion: &Assertion, probe: &ProbeSpec) -> Option<String> {
+    let http = match probe {
+        ProbeSpec::Http(http) => http,
+        _ if matches!(assertion, Assertion::Latency { .. }) => return None,
+        _ => return Some(format!("cannot be asserted of a {} check: only latency can", probe.kind())),
+    };
+    match assertion {
+        Assertion::BodyContains { .. } | Assertion::BodyMatches { .. } | Assertion::JsonPath { .. } if http.method == HttpMethod::Head => {
+            Some("cannot be asserted of an answer to HEAD, which has no body: use the method GET".to_owned())
+        }
+        // Also where it redirects to https: what is shown then hangs on a redirect that somebody may take away.
+        Assertion::CertificateDays { .. } if Url::parse(&http.url).is_ok_and(|url| url.scheme() == "http") => {
+            Some("cannot be asserted of an http:// URL, which shows no certificate: set the URL to https://".to_owned())
+        }
+        _ => None,
+    }
+}
+
+/// The one way a user's path becomes a query.
+pub fn compile_json_path(path: &str) -> Result<JpQuery, String> {
+    if !path.starts_with('$') || path.len() > 512 {
+        return Err("must start with $ and have at most 512 characters, for example \"$.status\"".to_owned());
+    }
+    // Before it is parsed, which takes as long.
+    if is_costly(path) {
+        return Err("may nest brackets at most four deep and have at most one \"..\"".to_owned());
+    }
+    // The parser's own words are of its grammar's rules, over several lines.
+    jsonpath_rust::parser::parse_json_path(path)
+        .map_err(|_| format!("{:?} is no JSON path (RFC 9535): use for example \"$.status\" or \"$.items[0].state\"", clip(path)))
 }
 
 /// Whether a JSON path could take for ever to read or to follow: the time grows exponentially with what is nested in it, and
@@ -222,7 +254,7 @@ fn policy(wrong: &mut dyn FnMut(&str, String), policy: &AlertPolicy, regions: us
     range(wrong, "alert.failures_to_open", u32::from(policy.failures_to_open), 1, 20);
     range(wrong, "alert.successes_to_close", u32::from(policy.successes_to_close), 1, 20);
     if let Some(down) = policy.regions_down
-        && (down == 0 || usize::from(down) > regions)
+        && (down == 0 || (regions > 0 && usize::from(down) > regions))
     {
         wrong("alert.regions_down", format!("{down} is out of range: the monitor has {regions} region(s)"));
     }
@@ -277,6 +309,39 @@ mod tests {
     }
 
     #[test]
+    fn a_json_path_that_cannot_be_read_is_refused() {
+        for wrong in ["$.", "$.a[", "$[?(@.a == )]", "$.items[0", "$['a'", "$..", "$.a..", "$]"] {
+            let named = fields(json!({
+                "name": "a",
+                "probe": {"kind": "http", "url": "http://a.b"},
+                "assertions": [{"kind": "latency", "max_ms": 1}, {"kind": "json_path", "path": wrong, "expect": "exists"}],
+            }));
+            assert_eq!(named, ["assertions[1].path"], "{wrong}");
+        }
+    }
+
+    #[test]
+    fn what_an_answer_can_never_show_is_refused() {
+        let kind = |method: &str, url: &str, assertion: &serde_json::Value| {
+            fields(json!({"name": "a", "probe": {"kind": "http", "url": url, "method": method}, "assertions": [assertion]}))
+        };
+        let certificate = json!({"kind": "certificate_days", "min": 14});
+        assert_eq!(kind("GET", "http://a.b", &certificate), ["assertions[0].kind"]);
+        assert!(kind("GET", "https://a.b", &certificate).is_empty());
+        assert!(kind("HEAD", "https://a.b", &certificate).is_empty());
+        for body in [
+            json!({"kind": "body_contains", "text": "ok"}),
+            json!({"kind": "body_contains", "text": "error", "absent": true}),
+            json!({"kind": "body_matches", "pattern": "ok"}),
+            json!({"kind": "json_path", "path": "$.a", "expect": "exists"}),
+        ] {
+            assert_eq!(kind("HEAD", "https://a.b", &body), ["assertions[0].kind"], "{body}");
+            assert!(kind("OPTIONS", "https://a.b", &body).is_empty(), "{body}");
+        }
+        assert!(kind("HEAD", "http://a.b", &json!({"kind": "header", "name": "x", "value": "1"})).is_empty());
+    }
+
+    #[test]
     fn the_smallest_spec_is_valid() {
         assert!(fields(json!({"name": "a", "probe": {"kind": "http", "url": "https://example.com"}})).is_empty());
     }
@@ -293,7 +358,10 @@ mod tests {
             ["interval_seconds"]
         );
         assert_eq!(fields(json!({"name": "a", "interval_seconds": 10, "timeout_ms": 10000, "probe": http("http://a.b")})), ["timeout_ms"]);
-        assert_eq!(fields(json!({"name": "a", "regions": [], "probe": http("http://a.b")})), ["regions"]);
+        let many: Vec<String> = (0..33).map(|n| format!("r{n}")).collect();
+        assert_eq!(fields(json!({"name": "a", "regions": many, "probe": http("http://a.b")})), ["regions"]);
+        assert_eq!(fields(json!({"name": "a", "regions": ["eu", "eu"], "probe": http("http://a.b")})), ["regions"]);
+        assert!(fields(json!({"name": "a", "regions": [], "probe": http("http://a.b")})).is_empty());
         assert_eq!(fields(json!({"name": "a", "probe": {"kind": "tcp", "host": "a b", "port": 1}})), ["probe.host"]);
         assert_eq!(
             fields(json!({"name": "a", "probe": http("http://a.b"), "assertions": [{"kind": "body_matches", "pattern": "("}]})),
@@ -307,7 +375,12 @@ mod tests {
             fields(json!({"name": "a", "probe": {"kind": "icmp", "host": "a.b"}, "assertions": [{"kind": "status", "is": "200"}]})),
             ["assertions[0].kind"]
         );
-        assert_eq!(fields(json!({"name": "a", "probe": http("http://a.b"), "alert": {"regions_down": 2}})), ["alert.regions_down"]);
+        let quorum = |regions: &[&str], down: u8| {
+            fields(json!({"name": "a", "probe": http("http://a.b"), "regions": regions, "alert": {"regions_down": down}}))
+        };
+        assert_eq!(quorum(&["eu"], 2), ["alert.regions_down"]);
+        assert_eq!(quorum(&[], 0), ["alert.regions_down"]);
+        assert!(quorum(&[], 2).is_empty(), "it depends on the regions that users fills in");
     }
 
     #[test]

@@ -8,6 +8,9 @@ import type { PartProps } from './ProbeFields.tsx'
 /** When an incident opens and closes, and whether anyone is told. */
 export function AlertFields({ draft, change, errors }: PartProps) {
   const { alert, regions } = draft
+  const channelError = ['', ...(alert.channels ?? []).map((_, i) => `[${i}]`)]
+    .map((at) => errors(`alert.channels${at}`))
+    .find(Boolean)
   const set = (part: Partial<AlertPolicy>) => change({ alert: { ...alert, ...part } })
   return (
     <>
@@ -57,7 +60,7 @@ export function AlertFields({ draft, change, errors }: PartProps) {
       {alert.notify !== false && (
         <ChannelFields chosen={alert.channels ?? []} onChange={(channels) => set({ channels })} />
       )}
-      {errors('alert.channels') && <p className="text-xs text-down-ink">{errors('alert.channels')}</p>}
+      {channelError && <p className="text-xs text-down-ink">{channelError}</p>}
       <p className="text-xs text-ink-faint">{policyText(alert, regions.length)}</p>
     </>
   )

@@ -141,6 +141,11 @@ function RegionsField({ draft, change, error, known }: RegionsProps) {
           )}
         </span>
       </div>
+      {draft.regions.length === 0 && (
+        <p className="text-xs text-ink-faint">
+          None chosen: a new monitor is checked from the mesh’s own region, another one from where it was.
+        </p>
+      )}
       {error && <p className="text-xs text-down-ink">{error}</p>}
     </fieldset>
   )

@@ -118,3 +118,19 @@ it('offers a viewer no monitor to add', async () => {
   expect(await screen.findByText('Editors and admins add monitors.')).toBeInTheDocument()
   expect(screen.queryByRole('link', { name: /^New/ })).not.toBeInTheDocument()
 })
+
+it('leaves the region to the mesh where nothing is known, and warns of one that nobody serves', async () => {
+  const backend = new Backend({ empty: true })
+  const { user, router } = open('/monitors/new', backend)
+  await user.type(await screen.findByLabelText('URL'), 'https://shop.example')
+  expect(screen.getByText(/checked from the mesh’s own region/)).toBeInTheDocument()
+  await user.click(screen.getByRole('button', { name: 'Start watching' }))
+  await waitFor(() => expect(backend.db.list().map((one) => one.spec.regions)).toEqual([['local']]))
+
+  const [made] = backend.db.list()
+  await waitFor(() => expect(router.state.location.pathname).toBe(`/monitors/${made?.id}`))
+  await router.navigate({ to: '/monitors/$id/edit', params: { id: made?.id ?? '' } })
+  await user.type(await screen.findByLabelText('Another region'), 'nowhere{Enter}')
+  await user.click(screen.getByRole('button', { name: 'Save' }))
+  expect(await screen.findByText(/no pinger serves the region nowhere/)).toBeInTheDocument()
+})

@@ -32,6 +32,15 @@ export function MonitorPage() {
     <>
       <MonitorHeader monitor={monitor} />
       <MonitorState monitor={monitor} />
+      {monitor.warnings?.map((warning) => (
+        <p
+          key={warning}
+          role="status"
+          className="mt-2 rounded-control bg-degraded-soft px-4 py-2 text-sm text-degraded-ink first-letter:uppercase"
+        >
+          {warning}.
+        </p>
+      ))}
       <UptimeCards monitor={monitor} region={region} />
       <div className="mt-4">
         <HistoryPanel

@@ -35,7 +35,7 @@ export function NewMonitorPage() {
       <BackLink to="/" label="Monitors" />
       <h1 className="mt-3 mb-6 text-2xl font-semibold tracking-tight">New monitor</h1>
       <MonitorForm
-        initial={emptyDraft([usual?.region ?? 'local'])}
+        initial={emptyDraft(usual ? [usual.region] : [])}
         knownRegions={regions}
         save={mayEdit ? 'Start watching' : undefined}
         busy={create.isPending}

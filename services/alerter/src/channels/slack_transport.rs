@@ -1,6 +1,7 @@
 //! slack-morphism's transport over our own egress: guarded addresses, one deadline, no retries behind
 //! our back, `Retry-After` handed on.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
@@ -9,6 +10,7 @@ use egress::{Egress, HttpRequest, PostFailure};
 use futures::future::{BoxFuture, FutureExt, ready};
 use http::{HeaderMap, Method, StatusCode};
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use slack_morphism::errors::{
     SlackClientApiError, SlackClientError, SlackClientHttpError, SlackClientSystemError, SlackRateLimitError, map_serde_error,
 };
@@ -21,6 +23,8 @@ use url::Url;
 
 use super::ATTEMPT;
 
+/// Of an answer that is not Slack's, so much is told.
+const WORDS: usize = 120;
 /// A page of history with its blocks.
 const MAX_ANSWER: usize = 4 << 20;
 
@@ -38,10 +42,16 @@ impl GuardedConnector {
 
     async fn post<RS: DeserializeOwned>(&self, url: Url, body: Vec<u8>, token: Option<String>) -> ClientResult<RS> {
         let mut headers = BTreeMap::from([("content-type".to_owned(), "application/json; charset=utf-8".to_owned())]);
+        // Whoever has the URL of an incoming webhook needs no token.
+        let webhook = token.is_none();
         if let Some(token) = token {
             headers.insert("authorization".to_owned(), format!("Bearer {token}"));
         }
         let answer = self.egress.post(url.as_str(), &headers, Bytes::from(body), Instant::now() + ATTEMPT).await.map_err(unanswered)?;
+        if webhook {
+            taken(answer.status, &answer.headers, &answer.body)?;
+            return serde_json::from_str("{}").map_err(|error| map_serde_error(error, None));
+        }
         read(answer.status, &answer.headers, &answer.body)
     }
 
@@ -73,8 +83,38 @@ fn unsupported<'a, T: Send + 'a>() -> BoxFuture<'a, ClientResult<T>> {
     ready(Err(SlackClientError::SystemError(error))).boxed()
 }
 
-/// Slack answers with JSON (`ok`, `error`), incoming webhooks with a word.
+/// An incoming webhook answers with the word `ok`, some that imitate it with a JSON object. Anything else under a 200 is the
+/// page of somebody on the way, a proxy that wants a login first, say: the message is surely not there.
+fn taken(status: u16, headers: &HeaderMap, body: &[u8]) -> ClientResult<()> {
+    let text = successful(status, headers, body)?;
+    if text.trim() == "ok" {
+        return Ok(());
+    }
+    let Ok(Value::Object(answer)) = serde_json::from_str(&text) else {
+        let words: String = text.split_whitespace().collect::<Vec<_>>().join(" ").chars().filter(|c| !c.is_control()).take(WORDS).collect();
+        let message = format!("answered {status} with {words:?} instead of \"ok\": this was not Slack, a proxy perhaps");
+        return Err(SlackClientError::SystemError(SlackClientSystemError::new().with_message(message)));
+    };
+    let code = match answer.get("error") {
+        None | Some(Value::Null) if answer.get("ok") != Some(&Value::Bool(false)) => return Ok(()),
+        Some(Value::String(code)) => code.clone(),
+        _ => text.chars().take(WORDS).collect(),
+    };
+    Err(SlackClientError::ApiError(SlackClientApiError::new(code)))
+}
+
+/// Slack's API answers with JSON (`ok`, `error`).
 fn read<RS: DeserializeOwned>(status: u16, headers: &HeaderMap, body: &[u8]) -> ClientResult<RS> {
+    let text = successful(status, headers, body)?;
+    let envelope: SlackEnvelopeMessage = serde_json::from_str(&text).map_err(|error| map_serde_error(error, None))?;
+    match envelope.error {
+        Some(code) => Err(SlackClientError::ApiError(SlackClientApiError::new(code))),
+        None => serde_json::from_str(&text).map_err(|error| map_serde_error(error, None)),
+    }
+}
+
+/// The body of an answer whose status is one of success.
+fn successful<'a>(status: u16, headers: &HeaderMap, body: &'a [u8]) -> ClientResult<Cow<'a, str>> {
     let text = String::from_utf8_lossy(body);
     if status == StatusCode::TOO_MANY_REQUESTS.as_u16() {
         return Err(SlackClientError::RateLimitError(SlackRateLimitError::new().opt_retry_after(retry_after(headers))));
@@ -83,15 +123,7 @@ fn read<RS: DeserializeOwned>(status: u16, headers: &HeaderMap, body: &[u8]) -> 
         let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY);
         return Err(SlackClientError::HttpError(SlackClientHttpError::new(status).with_http_response_body(text.into_owned())));
     }
-    let json = headers.get(http::header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).is_some_and(|kind| kind.contains("json"));
-    if !json {
-        return serde_json::from_str("{}").map_err(|error| map_serde_error(error, None));
-    }
-    let envelope: SlackEnvelopeMessage = serde_json::from_str(&text).map_err(|error| map_serde_error(error, None))?;
-    match envelope.error {
-        Some(code) => Err(SlackClientError::ApiError(SlackClientApiError::new(code))),
-        None => serde_json::from_str(&text).map_err(|error| map_serde_error(error, None)),
-    }
+    Ok(text)
 }
 
 /// `Retry-After` in seconds; Slack sends no dates.
@@ -168,5 +200,31 @@ impl SlackClientHttpConnector for GuardedConnector {
         RS: for<'de> serde::Deserialize<'de> + Send + 'a,
     {
         unsupported()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::channels::SendFailure;
+
+    fn webhook(body: &str) -> Result<(), SendFailure> {
+        taken(200, &HeaderMap::new(), body.as_bytes()).map_err(SendFailure::from)
+    }
+
+    #[test]
+    fn a_webhook_has_the_message_only_where_it_says_so() {
+        for answer in ["ok", "ok\n", r#"{"ok":true}"#, r#"{"success":true,"error":null}"#] {
+            assert_eq!(webhook(answer), Ok(()), "{answer}");
+        }
+        for answer in ["", "<html><body>Log in</body></html>", "okay", "null", r#"["ok"]"#] {
+            let Err(SendFailure::Retry { after: None, error }) = webhook(answer) else { panic!("{answer}") };
+            assert!(error.contains("answered 200"), "{error}");
+        }
+        let Err(SendFailure::Retry { error, .. }) = webhook("<html>\n  Log in") else { panic!("a page is no delivery") };
+        assert!(error.contains("<html> Log in"), "what came is told: {error}");
+        let refused = SendFailure::Refused { error: "Slack says no_service".to_owned() };
+        assert_eq!(webhook(r#"{"ok":false,"error":"no_service"}"#), Err(refused));
+        assert!(matches!(webhook(r#"{"ok":false}"#), Err(SendFailure::Refused { .. })));
     }
 }

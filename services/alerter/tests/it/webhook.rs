@@ -57,6 +57,19 @@ async fn retries_follow_what_slack_says() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_page_that_is_not_slacks_is_no_delivery() {
+    let mut mesh = Mesh::new(1, 1, Told::SlackWebhook).await;
+    mesh.slack.script([SlackBehaviour::Page]);
+    let _alerter = mesh.alerter();
+    mesh.all(Down).await;
+    mesh.all(Down).await;
+    let taken = mesh.slack.wait_taken(1, LONG).await;
+    assert!(taken[0].text().contains("Down: Shop 0"), "{}", taken[0].text());
+    assert!(!taken[0].body.to_string().contains("may be a repeat"), "nothing was in doubt");
+    assert_eq!(mesh.slack.posts().len(), 2, "the page took none, Slack one");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_send_in_doubt_is_repeated_once_and_says_so() {
     let mut mesh = Mesh::new(1, 1, Told::SlackWebhook).await;
     mesh.slack.script([SlackBehaviour::Reset]);

@@ -30,6 +30,10 @@ pub struct MonitorView {
     /// The newest slots over all regions, oldest first: at most 60, in a list 30.
     pub sparkline: Vec<Beat>,
     pub regions: Vec<RegionView>,
+    /// What a person should know of it now, a sentence each: a region that no pinger serves, say. Of single monitors only; a list
+    /// leaves it out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
 }
 
 /// One point of the sparkline.

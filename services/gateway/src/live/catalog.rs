@@ -1,7 +1,7 @@
 //! Every monitor in memory, by workspace and name, with what decides its state: for finding, filtering
 //! and counting. Pages are read from Redis; this only says which monitors belong on them.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::Bound;
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -108,7 +108,7 @@ impl Catalog {
 
     /// Puts `all` in place of what is known; states of those that stay are kept.
     pub(crate) fn replace(&self, all: &[Arc<Monitor>]) {
-        let present: std::collections::HashSet<MonitorId> = all.iter().map(|monitor| monitor.id).collect();
+        let present: HashSet<MonitorId> = all.iter().map(|monitor| monitor.id).collect();
         let gone: Vec<MonitorId> = self.read(|inner| inner.places.keys().filter(|id| !present.contains(id)).copied().collect());
         for id in gone {
             self.remove(id);
@@ -155,6 +155,21 @@ impl Catalog {
             }
         });
         counts
+    }
+
+    /// How many monitors of all workspaces are in each state, and which are unknown.
+    pub(crate) fn tally(&self, now: Millis) -> (StateCounts, HashSet<MonitorId>) {
+        let (mut counts, mut unknown) = (StateCounts::default(), HashSet::new());
+        self.read(|inner| {
+            for entry in inner.workspaces.values().flat_map(BTreeMap::values) {
+                let state = entry.state(now);
+                *counts.of(state) += 1;
+                if state == State::Unknown {
+                    unknown.insert(entry.monitor.id);
+                }
+            }
+        });
+        (counts, unknown)
     }
 
     /// What each region contributes to the workspace.
@@ -263,9 +278,10 @@ mod tests {
     const NOW: Millis = 1_800_000_000_000;
 
     fn monitor(workspace: u128, id: u128, name: &str, revision: i64) -> Arc<Monitor> {
-        let spec: MonitorSpec =
-            serde_json::from_value(json!({"name": name, "probe": {"kind": "icmp", "host": "h.example"}, "tags": {"team": name}}))
-                .expect("a spec");
+        let spec: MonitorSpec = serde_json::from_value(
+            json!({"name": name, "regions": ["local"], "probe": {"kind": "icmp", "host": "h.example"}, "tags": {"team": name}}),
+        )
+        .expect("a spec");
         Arc::new(Monitor {
             id: Uuid::from_u128(id).into(),
             workspace: Uuid::from_u128(workspace).into(),
@@ -336,6 +352,10 @@ mod tests {
         assert_eq!(names(&catalog, 1, &Selection { tag: Some(("team".to_owned(), Some("shop".to_owned()))), ..all() }), ["shop"]);
         assert_eq!(names(&catalog, 1, &Selection { tag: Some(("team".to_owned(), None)), ..all() }).len(), 2);
         assert_eq!(catalog.counts(Uuid::from_u128(1).into(), NOW), StateCounts { down: 1, unknown: 1, ..StateCounts::default() });
+        catalog.upsert(monitor(2, 3, "of another workspace", 1));
+        let (counts, unknown) = catalog.tally(NOW);
+        assert_eq!(counts, StateCounts { down: 1, unknown: 2, ..StateCounts::default() });
+        assert_eq!(unknown, [2, 3].map(|id| Uuid::from_u128(id).into()).into());
         catalog.replace(&[monitor(1, 2, "mail", 1)]);
         assert_eq!(catalog.counts(Uuid::from_u128(1).into(), NOW), StateCounts { unknown: 1, ..StateCounts::default() });
     }

@@ -7,6 +7,8 @@ mod page;
 mod read;
 mod reasons;
 mod status;
+mod tally;
+mod unserved;
 mod view;
 
 pub(crate) use catalog::{Catalog, Position, Selection};
@@ -16,3 +18,4 @@ pub(crate) use page::{list, one, shared_one, statuses};
 pub(crate) use read::{LiveRow, With, rows};
 pub(crate) use reasons::Reasons;
 pub(crate) use status::{Seen, status};
+pub(crate) use tally::{Gauges, tell_states};

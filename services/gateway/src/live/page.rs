@@ -7,6 +7,7 @@ use model::{Millis, Monitor, WorkspaceId};
 use super::catalog::Selection;
 use super::flight::{Answer, FlightKey};
 use super::read::{LiveRow, With, rows};
+use super::unserved::unserved;
 use super::view::{LIST_BEATS, VIEW_BEATS, monitor_state, monitor_view};
 use crate::api::{MonitorPage, MonitorView, StatusPage};
 use crate::app::App;
@@ -75,6 +76,7 @@ pub(crate) async fn shared_one(app: &App, monitor: &Arc<Monitor>, secrets: Secre
 /// One monitor with all that is shown of it.
 pub(crate) async fn one(app: &App, monitor: &Arc<Monitor>, secrets: Secrets) -> MonitorView {
     let now = app.now();
-    let rows = live_rows(app, std::slice::from_ref(monitor), With::Samples, now).await;
-    monitor_view(monitor, &rows.each.into_iter().next().unwrap_or_default(), VIEW_BEATS, secrets, now)
+    let (rows, warnings) = tokio::join!(live_rows(app, std::slice::from_ref(monitor), With::Samples, now), unserved(app, monitor, now));
+    let view = monitor_view(monitor, &rows.each.into_iter().next().unwrap_or_default(), VIEW_BEATS, secrets, now);
+    MonitorView { warnings, ..view }
 }

@@ -27,6 +27,7 @@ pub(crate) fn monitor_view(monitor: &Monitor, row: &LiveRow, beats: usize, secre
         day: day(monitor, row, now),
         sparkline: sparkline(row, beats),
         regions: regions(monitor, row, now),
+        warnings: Vec::new(),
     }
 }
 

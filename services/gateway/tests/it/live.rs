@@ -185,3 +185,25 @@ async fn without_redis_history_answers_and_says_so() {
     let (status, uptime) = mesh.get(&format!("/api/monitors/{}/uptime", fresh.id)).await;
     assert_eq!((status, &uptime["stale"], &uptime["uptime"]), (200, &json!(true), &json!(1.0)));
 }
+
+#[tokio::test]
+async fn a_region_that_nobody_serves_is_told() {
+    let mesh = Mesh::with(&[], Users::start().await).await;
+    let mut elsewhere = spec("shop");
+    elsewhere["regions"] = json!(["local", "moon"]);
+    let join = |region: &str| {
+        let mut command = cache::redis::cmd("ZADD");
+        command.arg(format!("{}:members:{region}", mesh.stack.redis_prefix)).arg(now() + 60_000).arg("pinger-1");
+        command
+    };
+    let cache = mesh.cache().await;
+    cache.query::<()>(&join("local")).await.expect("written");
+    let (status, made) = mesh.send(Method::POST, "/api/monitors", &elsewhere).await;
+    assert_eq!(status, 201, "{made}");
+    let told = json!(["no pinger serves the region moon: it is not checked from there until one runs with REGION=moon"]);
+    assert_eq!(made["warnings"], told);
+    let path = format!("/api/monitors/{}", made["id"].as_str().expect("an id"));
+    assert_eq!(mesh.get(&path).await.1["warnings"], told);
+    cache.query::<()>(&join("moon")).await.expect("written");
+    eventually("no warning", Duration::from_secs(5), || async { mesh.get(&path).await.1["warnings"].is_null().then_some(()) }).await;
+}

@@ -82,7 +82,10 @@ impl Users {
 
     /// Puts a monitor there, as if somebody had created it an hour ago.
     pub fn add(&self, workspace: WorkspaceId, spec: Value) -> Monitor {
-        let spec: MonitorSpec = serde_json::from_value(spec).expect("a spec");
+        let mut spec: MonitorSpec = serde_json::from_value(spec).expect("a spec");
+        if spec.regions.is_empty() {
+            spec.regions = vec![crate::mesh::local()];
+        }
         let mut known = self.known.lock().expect("no panic");
         known.revision += 1;
         let created_at = model::Clock::now_ms(&model::SystemClock) - 7_200_000;
@@ -201,7 +204,15 @@ fn change(users: &Users, ws: WorkspaceId, id: MonitorId, change: impl FnOnce(&mu
 }
 
 async fn update(State(users): State<Users>, Path((ws, id)): Path<(WorkspaceId, MonitorId)>, Json(spec): Json<MonitorSpec>) -> Answer {
-    wrong(&spec).unwrap_or_else(|| change(&users, ws, id, |monitor| monitor.spec = spec))
+    wrong(&spec).unwrap_or_else(|| {
+        change(&users, ws, id, |monitor| {
+            let regions = std::mem::take(&mut monitor.spec.regions);
+            monitor.spec = spec;
+            if monitor.spec.regions.is_empty() {
+                monitor.spec.regions = regions;
+            }
+        })
+    })
 }
 
 async fn switch(State(users): State<Users>, Path((ws, id, verb)): Path<(WorkspaceId, MonitorId, String)>) -> Answer {

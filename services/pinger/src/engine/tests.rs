@@ -67,7 +67,8 @@ struct Simulation {
 }
 
 fn monitor(n: u128, interval_ms: Millis, from: Millis, revision: i64) -> Arc<Monitor> {
-    let spec = json!({"name": "m", "interval_seconds": interval_ms / 1000, "timeout_ms": 1000, "probe": {"kind": "tcp", "host": "10.0.0.1", "port": 1}});
+    let spec = json!({"name": "m", "interval_seconds": interval_ms / 1000, "timeout_ms": 1000, "regions": ["local"],
+        "probe": {"kind": "tcp", "host": "10.0.0.1", "port": 1}});
     let spec: model::MonitorSpec = serde_json::from_value(spec).expect("a spec");
     let segments = vec![ScheduleSegment { from, interval_ms, regions: spec.regions.clone(), active: true }];
     let (id, workspace) = (MonitorId(Uuid::from_u128(n)), WorkspaceId(Uuid::nil()));

@@ -57,8 +57,8 @@ impl Mesh {
 
     /// A monitor every 10 s, made at `created_at`.
     pub fn monitor(&self, probe: &Value, created_at: i64) -> MonitorId {
-        let spec: MonitorSpec =
-            serde_json::from_value(json!({"name": "m", "interval_seconds": 10, "timeout_ms": 1000, "probe": probe})).unwrap();
+        let spec = json!({"name": "m", "interval_seconds": 10, "timeout_ms": 1000, "regions": ["local"], "probe": probe});
+        let spec: MonitorSpec = serde_json::from_value(spec).unwrap();
         let mut users = self.users.lock().unwrap();
         users.revision += 1;
         let monitor = Monitor {

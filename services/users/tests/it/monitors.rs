@@ -1,6 +1,6 @@
 //! Monitors: created, changed, switched, deleted, each with a revision; two people at once.
 
-use model::WorkspaceId;
+use model::{MonitorSpec, Region, WorkspaceId};
 use testkit::Stack;
 use uuid::Uuid;
 
@@ -52,6 +52,63 @@ async fn of_two_people_who_change_the_same_monitor_the_second_is_told() {
     for one in lost {
         assert_eq!(refused(one).status, 412);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_regions_a_new_monitor_gets_the_meshs_and_an_old_one_stays() {
+    let stack = Stack::new();
+    stack.create_topics(1).await;
+    let (eu, us): (Region, Region) = ("eu".parse().expect("a region"), "us".parse().expect("a region"));
+    let replica = Replica::start(&stack, &[("REGION", "eu")]).await;
+    let workspace = replica.workspace().await;
+    let made = replica.create(workspace, "shop").await;
+    assert_eq!(made.spec.regions, std::slice::from_ref(&eu));
+    assert_eq!(made.segments[0].regions, std::slice::from_ref(&eu), "it is checked there");
+
+    // Where it was meanwhile sent elsewhere, a change that names no region leaves it there.
+    let moved = MonitorSpec { regions: vec![us.clone()], ..spec("shop") };
+    let moved = replica.client.update_monitor(EMAIL, workspace, made.id, &moved, None).await.expect("moved");
+    let slower = MonitorSpec { interval_seconds: 60, ..spec("shop") };
+    let slower = replica.client.update_monitor(EMAIL, workspace, made.id, &slower, None).await.expect("slower");
+    assert_eq!(slower.spec.regions, moved.spec.regions);
+
+    let second = Replica::start(&stack, &[("REGION", "eu"), ("DEFAULT_REGIONS", "us,asia")]).await;
+    let made = second.create(workspace, "bar").await;
+    assert_eq!(made.spec.regions, ["asia".parse().expect("a region"), us]);
+    assert_eq!(second.client.monitor(workspace, slower.id).await.expect("a monitor").spec.regions, slower.spec.regions);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_channel_that_is_not_there_is_refused_and_one_that_went_is_no_reason_to() {
+    let stack = Stack::new();
+    stack.create_topics(1).await;
+    let told = |name: &str, channels: &[&str]| {
+        let mut spec = spec(name);
+        spec.alert.channels = channels.iter().map(|channel| (*channel).to_owned()).collect();
+        spec
+    };
+    let both = [("SLACK_WEBHOOK_URL", "http://127.0.0.1:9/hook"), ("WEBHOOK_URL", "http://127.0.0.1:9/sink")];
+    let replica = Replica::start(&stack, &both).await;
+    let (client, workspace) = (&replica.client, replica.workspace().await);
+    let refusal = refused(client.create_monitor(EMAIL, workspace, &told("shop", &["Slack", "Pager"])).await);
+    assert_eq!(refusal.status, 422);
+    let [error] = refusal.errors.as_slice() else { panic!("{refusal:?}") };
+    assert_eq!(error.field, "alert.channels[1]");
+    assert!(error.message.contains(r#""Pager" is no channel: use "Slack" or "Webhook""#), "{}", error.message);
+
+    let made = client.create_monitor(EMAIL, workspace, &told("shop", &["Slack"])).await.expect("a known channel");
+    let refusal = refused(client.update_monitor(EMAIL, workspace, made.id, &told("shop", &["Slack", "Pager"]), None).await);
+    assert_eq!(refusal.errors[0].field, "alert.channels[1]");
+
+    // The environment names no Slack any more: the alerter falls back, and the monitor can still be changed and switched.
+    let bare = Replica::start(&stack, &[]).await;
+    let mut slower = told("shop", &["Slack"]);
+    slower.interval_seconds = 60;
+    bare.client.update_monitor(EMAIL, workspace, made.id, &slower, None).await.expect("another interval");
+    bare.client.pause_monitor(EMAIL, workspace, made.id).await.expect("paused");
+    bare.client.resume_monitor(EMAIL, workspace, made.id).await.expect("resumed");
+    let refusal = refused(bare.client.create_monitor(EMAIL, workspace, &told("bar", &["Slack"])).await);
+    assert!(refusal.errors[0].message.contains("there are none yet"), "{refusal:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -19,7 +19,7 @@ const KEYED: &str = "SELECT count(*) FROM monitors m WHERE to_jsonb(m)::text LIK
 
 fn keyed(name: &str, key: &str) -> MonitorSpec {
     let spec = json!({
-        "name": name, "interval_seconds": 10, "timeout_ms": 1000,
+        "name": name, "interval_seconds": 10, "timeout_ms": 1000, "regions": ["local"],
         "probe": {"kind": "http", "url": format!("http://127.0.0.1:9/?key={key}"), "headers": {"authorization": key}, "body": key},
     });
     serde_json::from_value(spec).expect("a spec")

@@ -133,12 +133,15 @@ async fn fields(api: &Api) {
         (with(json!({"name": ""})), "name"),
         (with(json!({"interval_seconds": 1})), "interval_seconds"),
         (with(json!({"timeout_ms": 10_000})), "timeout_ms"),
-        (with(json!({"regions": []})), "regions"),
+        (with(json!({"regions": ["local", "local"]})), "regions"),
         (with(json!({"probe": {"kind": "http", "url": "ftp://127.0.0.1/"}})), "probe.url"),
         (with(json!({"probe": {"kind": "http", "url": "http://user:secret@127.0.0.1/"}})), "probe.url"),
         (with(json!({"probe": {"kind": "tcp", "host": "127.0.0.1", "port": 0}})), "probe.port"),
         (with(json!({"assertions": [{"kind": "body_matches", "pattern": "("}]})), "assertions[0].pattern"),
+        (with(json!({"assertions": [{"kind": "json_path", "path": "$.a[", "expect": "exists"}]})), "assertions[0].path"),
+        (with(json!({"assertions": [{"kind": "certificate_days", "min": 14}]})), "assertions[0].kind"),
         (with(json!({"alert": {"failures_to_open": 0}})), "alert.failures_to_open"),
+        (with(json!({"alert": {"channels": ["Slack", "Pager"]}})), "alert.channels[1]"),
     ] {
         let answer = api.post("/api/monitors", spec).await;
         assert_eq!(answer.status, 422, "{field}: {}", answer.body);
@@ -165,6 +168,11 @@ fn apply(mesh: &Mesh, api: &Api) {
             "interval",
             Some("monitors:\n  - name: a\n    interval_seconds: 3\n    probe: {kind: http, url: 'http://127.0.0.1/'}\n"),
             "interval_seconds",
+        ),
+        (
+            "channel",
+            Some("monitors:\n  - name: a\n    alert: {channels: [Pager]}\n    probe: {kind: http, url: 'http://127.0.0.1/'}\n"),
+            "alert.channels[0]: \"Pager\" is no channel",
         ),
     ] {
         let path = directory.path().join(format!("{name}.yaml"));

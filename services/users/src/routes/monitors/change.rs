@@ -3,7 +3,7 @@
 use events::{ChangeKind, MonitorChange, Topics};
 use model::{FieldError, Millis, MonitorId, MonitorSpec, WorkspaceId};
 use service::{FieldProblem, Problem};
-use store::{Transaction, outbox};
+use store::{Transaction, channels, outbox};
 
 use crate::error::RouteError;
 
@@ -35,6 +35,38 @@ impl Change<'_> {
         service::crash_point!("users::recorded");
         Ok(())
     }
+}
+
+/// That each channel the settings name is there: alerts to a name that leads nowhere would go elsewhere, and nobody would know.
+/// What the monitor named `before` passes: a channel that has gone since has its alerts go to the default ones, and is no
+/// reason to refuse another interval.
+pub(super) async fn known_channels(
+    tx: &mut Transaction,
+    workspace: WorkspaceId,
+    spec: &MonitorSpec,
+    before: &[String],
+) -> Result<(), RouteError> {
+    let named = &spec.alert.channels;
+    if named.iter().all(|name| before.contains(name)) {
+        return Ok(());
+    }
+    let known = channels::names(tx, workspace).await?;
+    let errors: Vec<_> = named
+        .iter()
+        .enumerate()
+        .filter(|(_, name)| !known.contains(name) && !before.contains(name))
+        .map(|(i, name)| FieldProblem::new(format!("alert.channels[{i}]"), no_such_channel(name, &known)))
+        .collect();
+    if errors.is_empty() { Ok(()) } else { Err(Problem::invalid(errors).into()) }
+}
+
+fn no_such_channel(name: &str, known: &[String]) -> String {
+    let name: String = name.chars().take(80).collect();
+    if known.is_empty() {
+        return format!("{name:?} is no channel: there are none yet, docs/settings.md has the variables that make one");
+    }
+    let known: Vec<String> = known.iter().map(|name| format!("{name:?}")).collect();
+    format!("{name:?} is no channel: use {}, or leave it out for the default channels", known.join(" or "))
 }
 
 /// Every mistake in the settings, by field.
