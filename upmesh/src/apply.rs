@@ -95,7 +95,9 @@ async fn carry_out(api: &Api, plan: &Plan) -> Result<(), Error> {
         match result {
             Ok(told) => {
                 done += 1;
-                told.into_iter().for_each(|warning| *warnings.entry(warning).or_default() += 1);
+                for warning in told {
+                    *warnings.entry(warning).or_default() += 1;
+                }
             }
             Err(error) => failures.push(format!("{}: {error}", step.name())),
         }

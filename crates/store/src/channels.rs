@@ -2,10 +2,9 @@
 
 use chrono::{DateTime, Utc};
 use model::{ChannelId, Millis, WorkspaceId};
-use sqlx::PgConnection;
 use uuid::Uuid;
 
-use crate::{Store, StoreError, from_millis};
+use crate::{Store, StoreError, Transaction, from_millis};
 
 /// A channel as it is kept.
 #[derive(Debug)]
@@ -30,8 +29,8 @@ pub async fn all(store: &Store) -> Result<Vec<ChannelRow>, StoreError> {
 }
 
 /// The names of a workspace's channels, in order.
-pub async fn names(connection: &mut PgConnection, workspace: WorkspaceId) -> Result<Vec<String>, StoreError> {
-    Ok(sqlx::query_scalar!("SELECT name FROM channels WHERE workspace_id = $1 ORDER BY name", workspace.0).fetch_all(connection).await?)
+pub async fn names(tx: &mut Transaction, workspace: WorkspaceId) -> Result<Vec<String>, StoreError> {
+    Ok(sqlx::query_scalar!("SELECT name FROM channels WHERE workspace_id = $1 ORDER BY name", workspace.0).fetch_all(&mut **tx).await?)
 }
 
 /// The id of the environment's channel of this name, reserved before its settings are encrypted for it.

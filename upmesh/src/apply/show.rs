@@ -50,7 +50,7 @@ fn summary(spec: &MonitorSpec) -> String {
     // What the mesh's own are, it knows.
     let from = if regions.is_empty() { String::new() } else { format!(" from {}", regions.join(", ")) };
     let paused = if spec.paused { ", paused" } else { "" };
-    format!("{}  {}  every {}{from}{paused}", spec.probe.kind(), spec.probe.masked_target(), every(spec.interval_seconds),)
+    format!("{}  {}  every {}{from}{paused}", spec.probe.kind(), spec.probe.masked_target(), every(spec.interval_seconds))
 }
 
 fn every(seconds: u32) -> String {
