@@ -1,4 +1,5 @@
 import type { Cause, MonitorSpec, Outcome } from '#/api/schema.d.ts'
+import { usualTimeoutMs } from '../src/lib/draft.ts'
 
 /** Something that happens to a monitor for a while. Times are Unix ms; an open end is still going on. */
 export interface Episode {
@@ -40,7 +41,7 @@ export type FullSpec = Required<MonitorSpec>
 export function complete(spec: MonitorSpec, before: string[] = ['local']): FullSpec {
   return {
     interval_seconds: 60,
-    timeout_ms: 10_000,
+    timeout_ms: usualTimeoutMs(spec.interval_seconds ?? 60),
     assertions: [],
     paused: false,
     tags: {},

@@ -1,4 +1,5 @@
 import type { FieldError, MonitorSpec } from '#/api/schema.d.ts'
+import { usualTimeoutMs } from '../src/lib/draft.ts'
 
 /** The rules of `crates/model` that a form meets most; the words are the server's. */
 export function validate(spec: MonitorSpec): FieldError[] {
@@ -10,7 +11,7 @@ export function validate(spec: MonitorSpec): FieldError[] {
 
   if (!spec.name.trim()) wrong('name', 'is empty')
   const interval = spec.interval_seconds ?? 60
-  const timeout = spec.timeout_ms ?? 10_000
+  const timeout = spec.timeout_ms ?? usualTimeoutMs(interval)
   range('interval_seconds', interval, 10, 86_400)
   range('timeout_ms', timeout, 100, 60_000)
   if (timeout >= interval * 1000)

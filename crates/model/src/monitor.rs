@@ -1,5 +1,6 @@
 //! What to check: a monitor's settings as people write them, and the record the services share.
 
+mod given;
 mod mask;
 mod spec;
 mod validate;

@@ -837,7 +837,7 @@ export interface components {
             assertions?: components["schemas"]["Assertion"][];
             /**
              * Format: int32
-             * @description Seconds between checks in each region, 10 … 86400.
+             * @description Seconds between checks in each region, 10 … 86400; 60 unless given.
              */
             interval_seconds?: number;
             /** @description Unique in the workspace; 1–200 characters. */
@@ -855,7 +855,7 @@ export interface components {
             };
             /**
              * Format: int32
-             * @description Deadline over all phases of one attempt, 100 … 60000, below the interval.
+             * @description Deadline over all phases of one attempt, 100 … 60000, below the interval; unless given 10000, and 9000 at an interval of 10 s.
              */
             timeout_ms?: number;
         };

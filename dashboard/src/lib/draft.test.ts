@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest'
 
 import type { MonitorView } from '#/api/schema.d.ts'
-import { draftOf, emptyDraft, specOf, suggestedName, withScheme } from './draft.ts'
+import { draftOf, emptyDraft, specOf, suggestedName, usualTimeoutMs, withScheme } from './draft.ts'
 
 const spec: MonitorView['spec'] = {
   name: 'Shop',
@@ -35,6 +35,13 @@ it('keeps the fields of a kind while another is looked at, and sends only the ch
   expect(specOf(draft).probe).toEqual({ kind: 'tcp', host: 'db.example', port: 5432 })
   expect(specOf(draft).assertions).toEqual([{ kind: 'latency', max_ms: 300, severity: 'down' }])
   expect(specOf({ ...draft, kind: 'http' })).toEqual(spec)
+})
+
+it('sends no timeout that nobody gave, so that the server takes one that fits', () => {
+  const draft = { ...emptyDraft(['local']), url: 'a.example', intervalSeconds: 10 }
+  expect(specOf(draft)).not.toHaveProperty('timeout_ms')
+  expect(specOf({ ...draft, timeoutMs: 10_000 }).timeout_ms).toBe(10_000)
+  expect([1, 10, 11, 3600].map(usualTimeoutMs)).toEqual([1_000, 9_000, 10_000, 10_000])
 })
 
 it('leaves half-written headers out', () => {

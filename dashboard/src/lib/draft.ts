@@ -19,6 +19,7 @@ export interface Draft {
   expect: string
   packets: number | undefined
   intervalSeconds: number | undefined
+  /** Empty: the server's default, see `usualTimeoutMs`. */
   timeoutMs: number | undefined
   regions: string[]
   assertions: Assertion[]
@@ -47,7 +48,7 @@ export const emptyDraft = (regions: string[]): Draft => ({
   expect: '',
   packets: 3,
   intervalSeconds: 60,
-  timeoutMs: 10_000,
+  timeoutMs: undefined,
   regions,
   assertions: [],
   alert: { failures_to_open: 2, successes_to_close: 2, regions_down: null, notify: true, channels: [] },
@@ -71,7 +72,7 @@ export function draftOf({ spec }: MonitorView): Draft {
     name: spec.name,
     kind: probe.kind,
     intervalSeconds: spec.interval_seconds ?? 60,
-    timeoutMs: spec.timeout_ms ?? 10_000,
+    timeoutMs: spec.timeout_ms,
     assertions: spec.assertions ?? [],
     alert: { ...base.alert, ...spec.alert },
     tags: pairs(spec.tags),
@@ -98,13 +99,17 @@ export function draftOf({ spec }: MonitorView): Draft {
   return { ...draft, host: probe.host, packets: probe.packets ?? 3 }
 }
 
-/** Only what differs from nothing is sent; an empty number becomes 0, which the server explains. */
+/** What a timeout is that nobody gave (`crates/model/src/monitor/given.rs`): 10 s, below the interval. */
+export const usualTimeoutMs = (intervalSeconds: number): number =>
+  Math.max(1, Math.min(10, intervalSeconds - 1)) * 1000
+
+/** Only what differs from nothing is sent; another number that is empty becomes 0, which the server explains. */
 export function specOf(draft: Draft): MonitorSpec {
   return {
     name: draft.name.trim(),
     probe: probeOf(draft),
     interval_seconds: draft.intervalSeconds ?? 0,
-    timeout_ms: draft.timeoutMs ?? 0,
+    ...(draft.timeoutMs !== undefined && { timeout_ms: draft.timeoutMs }),
     regions: draft.regions,
     // What a kind cannot assert is left behind with the kind it was written for.
     assertions: draft.assertions.filter((one) => draft.kind === 'http' || one.kind === 'latency'),

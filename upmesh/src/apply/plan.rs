@@ -97,6 +97,7 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
+    use crate::apply::file;
 
     fn spec(name: &str, interval: u32) -> MonitorSpec {
         let value =
@@ -140,5 +141,16 @@ mod tests {
         let slower = plan(vec![without(300)], vec![existing(1, "a", 60)], true).expect("a plan");
         let [Step::Update { differences, spec, .. }] = slower.steps.as_slice() else { panic!("{slower:?}") };
         assert_eq!((differences.len(), spec.regions.len()), (1, 2), "{differences:?}");
+    }
+
+    #[test]
+    fn what_the_file_leaves_out_is_filled_in_alike_each_time() {
+        let text = "monitors:\n- {name: a, interval_seconds: 10, probe: {kind: icmp, host: h}}";
+        let read = || file::parse("m.yaml", text).expect("a valid file").remove(0);
+        // The mesh keeps and gives back what it was sent, and says the regions.
+        let spec = MonitorSpec { regions: spec("a", 60).regions, ..read() };
+        let stored = serde_json::from_value(json!({"id": Uuid::from_u128(1), "revision": 1, "spec": spec})).expect("as the API shows it");
+        let again = plan(vec![read()], vec![stored], true).expect("a plan");
+        assert!(again.is_empty() && again.unchanged == 1, "{again:?}");
     }
 }

@@ -4,34 +4,35 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::given::Given;
 use crate::ids::Region;
 
 /// What people set. Times are whole seconds or milliseconds as the field's name says.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(from = "Given", deny_unknown_fields)]
 pub struct MonitorSpec {
     /// Unique in the workspace; 1–200 characters.
     pub name: String,
     pub probe: ProbeSpec,
-    /// Seconds between checks in each region, 10 … 86400.
-    #[serde(default = "default_interval")]
+    /// Seconds between checks in each region, 10 … 86400; 60 unless given.
+    #[schema(required = false)]
     pub interval_seconds: u32,
-    /// Deadline over all phases of one attempt, 100 … 60000, below the interval.
-    #[serde(default = "default_timeout")]
+    /// Deadline over all phases of one attempt, 100 … 60000, below the interval; unless given 10000, and 9000 at an interval of 10 s.
+    #[schema(required = false)]
     pub timeout_ms: u32,
     /// Where it is checked from; at most 32. Left out or empty: a new monitor is checked from the mesh's default regions, one
     /// that is there stays where it is. What is stored and answered names at least one.
-    #[serde(default)]
+    #[schema(required = false)]
     pub regions: Vec<Region>,
     /// At most 20.
-    #[serde(default)]
+    #[schema(required = false)]
     pub assertions: Vec<Assertion>,
-    #[serde(default)]
+    #[schema(required = false)]
     pub alert: AlertPolicy,
-    #[serde(default)]
+    #[schema(required = false)]
     pub paused: bool,
     /// Free labels, for grouping; at most 20.
-    #[serde(default)]
+    #[schema(required = false)]
     pub tags: BTreeMap<String, String>,
 }
 
@@ -211,14 +212,6 @@ impl Default for AlertPolicy {
     fn default() -> Self {
         Self { failures_to_open: 2, successes_to_close: 2, regions_down: None, notify: true, channels: Vec::new() }
     }
-}
-
-fn default_interval() -> u32 {
-    60
-}
-
-fn default_timeout() -> u32 {
-    10_000
 }
 
 fn default_redirects() -> u8 {

@@ -1,6 +1,7 @@
 import { useState } from 'react'
 
 import { cadenceText } from '#/lib/describe.ts'
+import { usualTimeoutMs } from '#/lib/draft.ts'
 import { duration } from '#/lib/format.ts'
 import { Button } from '#/ui/Button.tsx'
 import { Field } from '#/ui/Field.tsx'
@@ -21,6 +22,7 @@ export function CadenceFields({ draft, change, errors, known }: Props) {
   const isPreset = draft.intervalSeconds !== undefined && PRESETS.includes(draft.intervalSeconds)
   const [custom, setCustom] = useState(!isPreset)
   const intervalError = errors('interval_seconds')
+  const usual = usualTimeoutMs(draft.intervalSeconds || 60)
   return (
     <>
       <div className="flex flex-col gap-1.5">
@@ -55,12 +57,17 @@ export function CadenceFields({ draft, change, errors, known }: Props) {
             />
           </Field>
         )}
-        <Field label="Timeout" hint="Over all phases; below the interval." error={errors('timeout_ms')}>
+        <Field
+          label="Timeout"
+          hint={`Over all phases; below the interval. ${duration(usual)} when left empty.`}
+          error={errors('timeout_ms')}
+        >
           <NumberInput
             unit="ms"
             min={100}
             max={60_000}
             step={100}
+            placeholder={String(usual)}
             value={draft.timeoutMs}
             onChange={(timeoutMs) => change({ timeoutMs })}
           />

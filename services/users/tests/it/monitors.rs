@@ -1,6 +1,7 @@
 //! Monitors: created, changed, switched, deleted, each with a revision; two people at once.
 
 use model::{MonitorSpec, Region, WorkspaceId};
+use serde_json::json;
 use testkit::Stack;
 use uuid::Uuid;
 
@@ -31,6 +32,27 @@ async fn every_change_has_a_revision_of_its_own_and_no_change_has_none() {
     assert_eq!(refused(client.delete_monitor(EMAIL, workspace, created.id).await).status, 404);
     let trail = stack.database().await.text("SELECT string_agg(action, ' ' ORDER BY id) FROM audit_log WHERE actor LIKE 'admin@%'").await;
     assert_eq!(trail, "monitor.created monitor.updated monitor.paused monitor.resumed monitor.deleted");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_timeout_fits_where_nobody_gave_one_and_is_never_changed_where_it_stands() {
+    let stack = Stack::new();
+    stack.create_topics(1).await;
+    let replica = Replica::start(&stack, &[]).await;
+    let (client, workspace) = (&replica.client, replica.workspace().await);
+    let every = |seconds: u32| -> MonitorSpec {
+        let spec = json!({"name": "shop", "probe": {"kind": "http", "url": "http://127.0.0.1:9/"}, "interval_seconds": seconds});
+        serde_json::from_value(spec).expect("a spec")
+    };
+    let created = client.create_monitor(EMAIL, workspace, &every(60)).await.expect("created");
+    assert_eq!(created.spec.timeout_ms, 10_000);
+    // Read, changed, sent back: the timeout that stands is now one that was given.
+    let faster = MonitorSpec { interval_seconds: 10, ..created.spec.clone() };
+    let refusal = refused(client.update_monitor(EMAIL, workspace, created.id, &faster, None).await);
+    assert_eq!((refusal.status, refusal.errors[0].field.as_str()), (422, "timeout_ms"));
+    assert!(refusal.errors[0].message.contains("lower the timeout or lengthen the interval"), "{refusal:?}");
+    let left_out = client.update_monitor(EMAIL, workspace, created.id, &every(10), None).await.expect("updated");
+    assert_eq!(left_out.spec.timeout_ms, 9000);
 }
 
 #[tokio::test(flavor = "multi_thread")]
