@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use service::{Env, Error};
 
-use crate::{apply, backtest, check, demo, migrate, replay, status, up};
+use crate::{apply, backtest, check, demo, keys, migrate, replay, status, up};
 
 /// An event-driven uptime mesh.
 #[derive(Debug, Parser)]
@@ -33,6 +33,8 @@ enum Command {
     Replay(replay::Options),
     /// Try an alert policy on the log: which incidents it would have opened, against those that were.
     Backtest(backtest::Options),
+    /// Which key seals what; sealing anew while SECRET_KEY is changed; giving up what no key opens.
+    Keys(keys::Options),
     /// Print the OpenAPI document (docs/openapi.json).
     #[command(hide = true)]
     Openapi,
@@ -60,6 +62,7 @@ pub fn main() -> ExitCode {
         Command::Status(options) => tool(|| status::run(options)),
         Command::Replay(options) => tool(|| replay::run(env.clone(), options)),
         Command::Backtest(options) => tool(|| backtest::run(env.clone(), options)),
+        Command::Keys(options) => tool(|| keys::run(env.clone(), options)),
         Command::Demo(options) => tool(|| demo::run(options)),
     }
 }

@@ -25,7 +25,7 @@ pub struct MonitorChange {
     pub workspace: WorkspaceId,
     pub revision: i64,
     pub kind: ChangeKind,
-    /// Who did it: an e-mail address, `api-key:<prefix>` or `system`.
+    /// Who did it: an e-mail address, `api-key:<prefix>`, a command of `upmesh` or `system`.
     pub actor: String,
     pub at: Millis,
 }

@@ -67,6 +67,15 @@ pub async fn put_from_env(
     Ok(())
 }
 
+/// Settings that are sealed anew and otherwise the same: not a change that anybody is to hear of. False where they were
+/// written meanwhile.
+pub async fn reseal(store: &Store, id: ChannelId, before: &[u8], after: &[u8]) -> Result<bool, StoreError> {
+    let updated = sqlx::query!("UPDATE channels SET settings = $3 WHERE id = $1 AND settings = $2", id.0, before, after)
+        .execute(store.pool())
+        .await?;
+    Ok(updated.rows_affected() == 1)
+}
+
 /// Removes the environment's channels that the environment no longer names.
 pub async fn keep_from_env(store: &Store, workspace: WorkspaceId, names: &[String]) -> Result<(), StoreError> {
     sqlx::query!("DELETE FROM channels WHERE workspace_id = $1 AND from_env AND NOT name = ANY ($2)", workspace.0, names)

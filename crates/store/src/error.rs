@@ -22,7 +22,9 @@ pub enum StoreError {
     #[error("{table} holds what cannot be read: {message}")]
     Corrupt { table: &'static str, message: String },
     /// What was sealed does not open: the key is another one.
-    #[error("the secrets of monitor {0} cannot be opened: SECRET_KEY is another one than they were sealed with")]
+    #[error(
+        "the secrets of monitor {0} cannot be opened: SECRET_KEY is another one than they were sealed with (`upmesh keys status` shows all)"
+    )]
     Sealed(MonitorId),
     /// A replay put another history in place of the one this was made for: make it again from the log.
     #[error("another history stands by now (generation {by:?})")]

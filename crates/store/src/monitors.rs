@@ -1,11 +1,13 @@
 //! Monitors and their schedule segments; every change draws the next revision of one stream.
 
 mod feed;
+mod keys;
 mod sealed;
 mod write;
 
 pub use feed::{FeedPage, feed};
-pub use sealed::{Keyless, Opened, Seal, try_key};
+pub use keys::{Kept, Standing, forget, page, reseal, try_key};
+pub use sealed::{Keyless, Opened, Seal};
 pub use write::{create, delete, update};
 
 use chrono::{DateTime, Utc};

@@ -2,11 +2,13 @@
 
 use directory::wire::ChannelSettings;
 use model::{ChannelId, WorkspaceId};
+use store::channels::ChannelRow;
+use store::monitors::Opened;
 
 use crate::cipher::Cipher;
 
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum CipherError {
+pub enum CipherError {
     #[error("the settings of channel {0} cannot be opened: SECRET_KEY is another one than they were written with")]
     Open(ChannelId),
     #[error("the settings of a channel cannot be encrypted")]
@@ -17,7 +19,16 @@ pub(crate) enum CipherError {
 
 pub(crate) fn seal(cipher: &Cipher, workspace: WorkspaceId, id: ChannelId, settings: &ChannelSettings) -> Result<Vec<u8>, CipherError> {
     let json = serde_json::to_vec(settings).map_err(|error| CipherError::Json(id, error))?;
-    cipher.encrypt(&place(workspace, id), &json).ok_or(CipherError::Seal)
+    seal_bytes(cipher, workspace, id, &json)
+}
+
+pub(crate) fn seal_bytes(cipher: &Cipher, workspace: WorkspaceId, id: ChannelId, clear: &[u8]) -> Result<Vec<u8>, CipherError> {
+    cipher.encrypt(&place(workspace, id), clear).ok_or(CipherError::Seal)
+}
+
+/// What the keys make of a channel's settings; None where neither opens them.
+pub(crate) fn opened(cipher: &Cipher, row: &ChannelRow) -> Option<Opened> {
+    cipher.opened(&place(row.workspace_id.into(), row.id.into()), &row.settings)
 }
 
 pub(crate) fn open(cipher: &Cipher, workspace: WorkspaceId, id: ChannelId, sealed: &[u8]) -> Result<ChannelSettings, CipherError> {

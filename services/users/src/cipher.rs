@@ -45,7 +45,22 @@ impl Cipher {
 
     /// None where it was sealed with another key or for another place.
     pub(crate) fn decrypt(&self, place: &str, sealed: &[u8]) -> Option<Vec<u8>> {
-        decrypt(&self.key, place, sealed).or_else(|| decrypt(self.other.as_ref()?, place, sealed))
+        match self.opened(place, sealed)? {
+            Opened::Clear(clear) | Opened::Old(clear) => Some(clear),
+            Opened::Keyless => None,
+        }
+    }
+
+    /// As [`Self::decrypt`], and says with which key.
+    pub(crate) fn opened(&self, place: &str, sealed: &[u8]) -> Option<Opened> {
+        let with = |key| decrypt(key, place, sealed);
+        let old = || self.other.as_ref().and_then(with).map(Opened::Old);
+        with(&self.key).map(Opened::Clear).or_else(old)
+    }
+
+    /// Whether a key is on its way.
+    pub(crate) fn is_changing(&self) -> bool {
+        self.other.is_some()
     }
 }
 
@@ -78,10 +93,8 @@ impl Seal for Cipher {
     }
 
     fn open(&self, workspace: WorkspaceId, id: MonitorId, sealed: &str) -> Result<Opened, StoreError> {
-        let (place, sealed) = (place(workspace, id), STANDARD_NO_PAD.decode(sealed).unwrap_or_default());
-        let with = |key| decrypt(key, &place, &sealed);
-        let old = || self.other.as_ref().and_then(with).map(Opened::Old);
-        with(&self.key).map(Opened::Clear).or_else(old).ok_or(StoreError::Sealed(id))
+        let sealed = STANDARD_NO_PAD.decode(sealed).unwrap_or_default();
+        self.opened(&place(workspace, id), &sealed).ok_or(StoreError::Sealed(id))
     }
 }
 

@@ -1,15 +1,17 @@
 //! Users: accounts and configuration. Not public: other services come by the internal API key.
 //!
-//! `routes/` one endpoint a file, `accounts/` passwords and tokens, `cipher.rs` secrets at rest,
+//! `routes/` one endpoint a file, `accounts/` passwords and tokens, `cipher.rs` secrets at rest, `keys.rs` their keys,
 //! `relay.rs` carries committed changes to Kafka, `sweep.rs` removes what has expired.
 
 mod accounts;
 mod app;
 mod bootstrap;
+mod change;
 mod channels;
 mod cipher;
 mod error;
 mod internal_key;
+pub mod keys;
 mod relay;
 mod routes;
 mod settings;

@@ -41,9 +41,7 @@ impl Settings {
         let internal_keys = env
             .secret("INTERNAL_API_KEY", KEY_EXAMPLE)
             .and_then(|keys| InternalKeys::parse(&keys).map_err(|problem| env.reject("INTERNAL_API_KEY", problem, Some(KEY_EXAMPLE))));
-        let cipher = env
-            .secret("SECRET_KEY", KEY_EXAMPLE)
-            .and_then(|keys| Cipher::parse(&keys).map_err(|problem| env.reject("SECRET_KEY", problem, Some(KEY_EXAMPLE))));
+        let cipher = cipher(env);
         let admin = admin(env);
         let channels = channels(env);
         let default_regions = default_regions(env);
@@ -61,6 +59,12 @@ impl Settings {
             default_regions: default_regions?,
         })
     }
+}
+
+/// `SECRET_KEY`.
+pub(crate) fn cipher(env: &Env) -> Result<Cipher, ConfigError> {
+    let keys = env.secret("SECRET_KEY", KEY_EXAMPLE)?;
+    Cipher::parse(&keys).map_err(|problem| env.reject("SECRET_KEY", problem, Some(KEY_EXAMPLE)))
 }
 
 /// At least 32 characters, and not one of the words people leave in examples.

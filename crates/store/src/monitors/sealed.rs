@@ -6,9 +6,8 @@
 
 use model::{MonitorId, MonitorSpec, ProbeSpec, WorkspaceId};
 use serde_json::{Value, json};
-use uuid::Uuid;
 
-use crate::{Store, StoreError};
+use crate::StoreError;
 
 /// Holds the key, or does not. A ciphertext is bound to its row: moved elsewhere it does not open.
 pub trait Seal: Send + Sync {
@@ -42,47 +41,23 @@ impl Seal for Keyless {
     }
 }
 
-/// Whether the key opens all that is sealed; what only a key on its way out opens is sealed anew. [`StoreError::Sealed`] where
-/// one row stays shut.
-pub async fn try_key(store: &Store, seal: &dyn Seal) -> Result<(), StoreError> {
-    const ROWS: i64 = 1000;
-    let mut after = Uuid::nil();
-    loop {
-        let rows = sqlx::query!(
-            r#"SELECT id, workspace_id, spec #>> '{probe,sealed}' AS "sealed!" FROM monitors
-               WHERE id > $1 AND deleted_at IS NULL AND spec #> '{probe,sealed}' IS NOT NULL ORDER BY id LIMIT $2"#,
-            after,
-            ROWS
-        )
-        .fetch_all(store.pool())
-        .await?;
-        let Some(last) = rows.last() else { return Ok(()) };
-        after = last.id;
-        for row in &rows {
-            let (workspace, id) = (row.workspace_id.into(), row.id.into());
-            let Opened::Old(clear) = seal.open(workspace, id, &row.sealed)? else { continue };
-            // Not a change that anybody is to hear of. A row that was written meanwhile is left as it is.
-            sqlx::query!(
-                "UPDATE monitors SET spec = jsonb_set(spec, '{probe,sealed}', to_jsonb($3::text)) WHERE id = $1 AND spec #>> '{probe,sealed}' = $2",
-                row.id,
-                row.sealed,
-                seal.seal(workspace, id, &clear)?
-            )
-            .execute(store.pool())
-            .await?;
-        }
-    }
-}
-
 /// The settings as they are kept.
 pub(super) fn encode(seal: &dyn Seal, workspace: WorkspaceId, id: MonitorId, spec: &MonitorSpec) -> Result<Value, StoreError> {
     let mut kept = serde_json::to_value(spec).map_err(corrupt)?;
-    let masked = spec.probe.masked();
-    if masked != spec.probe {
-        let sealed = seal.seal(workspace, id, &serde_json::to_vec(&spec.probe).map_err(corrupt)?)?;
-        kept["probe"] = json!({ "masked": masked, "sealed": sealed });
+    if let Some(probe) = close(seal, workspace, id, &spec.probe)? {
+        kept["probe"] = probe;
     }
     Ok(kept)
+}
+
+/// The probe sealed; None where nothing in it may be a secret.
+pub(super) fn close(seal: &dyn Seal, workspace: WorkspaceId, id: MonitorId, probe: &ProbeSpec) -> Result<Option<Value>, StoreError> {
+    let masked = probe.masked();
+    if masked == *probe {
+        return Ok(None);
+    }
+    let sealed = seal.seal(workspace, id, &serde_json::to_vec(probe).map_err(corrupt)?)?;
+    Ok(Some(json!({ "masked": masked, "sealed": sealed })))
 }
 
 /// The settings as they were given.
@@ -105,6 +80,8 @@ fn corrupt(error: impl std::fmt::Display) -> StoreError {
 
 #[cfg(test)]
 mod tests {
+    use uuid::Uuid;
+
     use super::*;
 
     /// Not a cipher: turns every byte, and knows its row.

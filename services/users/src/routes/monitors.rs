@@ -1,6 +1,5 @@
 //! Monitors: the feed for replicas, and changes on behalf of a person.
 
-mod change;
 pub(super) mod create;
 pub(super) mod delete;
 pub(super) mod feed;

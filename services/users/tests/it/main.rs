@@ -5,6 +5,7 @@ mod accounts;
 mod bootstrap;
 mod feed;
 mod input;
+mod keys;
 mod mesh;
 mod monitors;
 mod outbox;

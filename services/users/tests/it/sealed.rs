@@ -7,17 +7,10 @@ use testkit::Stack;
 use crate::mesh::{EMAIL, Replica, refused};
 
 /// A key that is not the stack's.
-const OTHER: &str = "another-key-another-key-another-key-another";
-/// What `docs/operations.md` gives for a key that is lost; says how many.
-const LOST: &str = "WITH lost AS (
-    UPDATE monitors SET spec = spec || jsonb_build_object('probe', spec #> '{probe,masked}', 'paused', true), revision = nextval('monitor_revision')
-    WHERE deleted_at IS NULL AND spec #> '{probe,sealed}' IS NOT NULL RETURNING id), paused AS (
-INSERT INTO monitor_segments
-SELECT DISTINCT ON (monitor_id) monitor_id, date_trunc('milliseconds', now()), interval_ms, regions, false
-FROM monitor_segments JOIN lost ON id = monitor_id ORDER BY monitor_id, starts_at DESC RETURNING 1) SELECT count(*) FROM paused";
+pub const OTHER: &str = "another-key-another-key-another-key-another";
 const KEYED: &str = "SELECT count(*) FROM monitors m WHERE to_jsonb(m)::text LIKE '%s3cret%'";
 
-fn keyed(name: &str, key: &str) -> MonitorSpec {
+pub fn keyed(name: &str, key: &str) -> MonitorSpec {
     let spec = json!({
         "name": name, "interval_seconds": 10, "timeout_ms": 1000, "regions": ["local"],
         "probe": {"kind": "http", "url": format!("http://127.0.0.1:9/?key={key}"), "headers": {"authorization": key}, "body": key},
@@ -64,25 +57,6 @@ async fn with_another_key_it_does_not_start() {
     drop(rotated);
     let later = Replica::start(&stack, &[("SECRET_KEY", OTHER)]).await;
     assert_eq!(later.client.monitor(workspace, created.id).await.expect("read"), created);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn without_the_key_monitors_are_paused_until_their_secrets_are_entered_again() {
-    let stack = Stack::new();
-    stack.create_topics(1).await;
-    let replica = Replica::start(&stack, &[]).await;
-    let workspace = replica.workspace().await;
-    let created = replica.client.create_monitor(EMAIL, workspace, &keyed("shop", "s3cret")).await.expect("created");
-    drop(replica);
-    assert_eq!(stack.database().await.number(LOST).await, 1);
-
-    let later = Replica::start(&stack, &[("SECRET_KEY", OTHER)]).await;
-    let found = later.client.monitor(workspace, created.id).await.expect("read");
-    assert_eq!((&found.spec.probe, found.spec.paused), (&created.spec.probe.masked(), true));
-    assert_eq!(found.segments.last().map(|segment| segment.active), Some(false));
-    assert!(found.revision > created.revision);
-    assert_eq!(refused(later.client.resume_monitor(EMAIL, workspace, created.id).await).status, 422, "no mask is sent to a target");
-    later.client.update_monitor(EMAIL, workspace, created.id, &keyed("shop", "s3cret"), None).await.expect("entered again");
 }
 
 #[tokio::test(flavor = "multi_thread")]

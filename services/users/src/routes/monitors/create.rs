@@ -9,8 +9,8 @@ use service::Problem;
 use store::monitors;
 use uuid::Uuid;
 
-use super::change::{Change, check, known_channels};
 use crate::app::App;
+use crate::change::{Change, check, known_channels};
 use crate::error::RouteError;
 use crate::routes::input::{Body, Ids, actor};
 

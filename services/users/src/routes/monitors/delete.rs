@@ -6,8 +6,8 @@ use http::{HeaderMap, StatusCode};
 use model::{MonitorId, WorkspaceId};
 use store::monitors;
 
-use super::change::Change;
 use crate::app::App;
+use crate::change::Change;
 use crate::error::RouteError;
 use crate::routes::input::{Ids, actor, no_such_monitor};
 

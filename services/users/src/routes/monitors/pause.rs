@@ -7,8 +7,8 @@ use http::HeaderMap;
 use model::{Monitor, MonitorId, MonitorSpec, WorkspaceId};
 use store::monitors;
 
-use super::change::{Change, check};
 use crate::app::App;
+use crate::change::{Change, check};
 use crate::error::RouteError;
 use crate::routes::input::{Ids, actor, no_such_monitor};
 

@@ -7,8 +7,8 @@ use http::HeaderMap;
 use model::{Monitor, MonitorId, MonitorSpec, WorkspaceId};
 use store::monitors;
 
-use super::change::{Change, check, known_channels};
 use crate::app::App;
+use crate::change::{Change, check, known_channels};
 use crate::error::RouteError;
 use crate::routes::input::{Body, Ids, actor, changed_since, if_match, no_such_monitor};
 

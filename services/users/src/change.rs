@@ -3,12 +3,12 @@
 use events::{ChangeKind, MonitorChange, Topics};
 use model::{FieldError, Millis, MonitorId, MonitorSpec, WorkspaceId};
 use service::{FieldProblem, Problem};
-use store::{Transaction, channels, outbox};
+use store::{StoreError, Transaction, channels, outbox};
 
 use crate::error::RouteError;
 
 /// Who changes what, and when.
-pub(super) struct Change<'a> {
+pub(crate) struct Change<'a> {
     pub actor: &'a str,
     pub workspace: WorkspaceId,
     pub monitor: MonitorId,
@@ -17,7 +17,7 @@ pub(super) struct Change<'a> {
 }
 
 impl Change<'_> {
-    pub(super) async fn record(&self, tx: &mut Transaction, revision: i64, name: &str) -> Result<(), RouteError> {
+    pub(crate) async fn record(&self, tx: &mut Transaction, revision: i64, name: &str) -> Result<(), StoreError> {
         service::crash_point!("users::written");
         let detail = serde_json::json!({ "name": name, "revision": revision });
         let action = match self.kind {
@@ -29,7 +29,7 @@ impl Change<'_> {
         };
         outbox::audit(tx, self.workspace, self.actor, action, Some(self.monitor.0), &detail, self.now).await?;
         let event = MonitorChange::new(self.monitor, self.workspace, revision, self.kind, self.actor.to_owned(), self.now);
-        let value = event.encode().map_err(|error| Problem::internal(&error))?;
+        let value = event.encode().map_err(|error| StoreError::corrupt("monitors", error))?;
         let traceparent = kafka::current_traceparent();
         outbox::append(tx, &Topics::new("").changes, self.monitor.to_string().as_bytes(), &value, traceparent.as_deref(), self.now).await?;
         service::crash_point!("users::recorded");
@@ -40,7 +40,7 @@ impl Change<'_> {
 /// That each channel the settings name is there: alerts to a name that leads nowhere would go elsewhere, and nobody would know.
 /// What the monitor named `before` passes: a channel that has gone since has its alerts go to the default ones, and is no
 /// reason to refuse another interval.
-pub(super) async fn known_channels(
+pub(crate) async fn known_channels(
     tx: &mut Transaction,
     workspace: WorkspaceId,
     spec: &MonitorSpec,
@@ -70,7 +70,7 @@ fn no_such_channel(name: &str, known: &[String]) -> String {
 }
 
 /// Every mistake in the settings, by field.
-pub(super) fn check(spec: &MonitorSpec) -> Result<(), Problem> {
+pub(crate) fn check(spec: &MonitorSpec) -> Result<(), Problem> {
     let errors: Vec<_> =
         model::monitor::validate(spec).into_iter().map(|FieldError { field, message }| FieldProblem { field, message }).collect();
     if errors.is_empty() { Ok(()) } else { Err(Problem::invalid(errors)) }
