@@ -15,6 +15,7 @@ const SOON: Duration = Duration::from_secs(30);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn bad_input_at_every_door_gets_a_clear_answer_and_loses_nothing() {
+    let _alone = crate::alone().await;
     let farm = Farm::start().await;
     let mesh = Mesh::start(Plan::default()).await;
     let api = mesh.login().await;
@@ -229,6 +230,7 @@ async fn topic(mesh: &Mesh, api: &Api, farm: &Farm, id: &str) {
 /// A service that lacks a setting, or has one that makes no sense, does not start and names it.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wrong_environment_refuses_to_start_and_names_the_variable() {
+    let _alone = crate::alone().await;
     let stack = testkit::Stack::new();
     let mut good = stack.environment().await;
     good.insert("USERS_URL".to_owned(), "http://127.0.0.1:1".to_owned());

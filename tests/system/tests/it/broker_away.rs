@@ -12,6 +12,7 @@ const AWAY: Duration = Duration::from_secs(20);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_broker_that_is_away_for_twenty_seconds_costs_no_slot_and_no_message() {
+    let _alone = crate::alone().await;
     let directory = tempfile::tempdir().expect("a directory");
     let mut broker = Broker::start(directory.path()).await;
     let farm = Farm::start().await;

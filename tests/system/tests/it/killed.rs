@@ -24,6 +24,7 @@ async fn massacre(mesh: &mut Mesh) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_service_killed_in_mid_stream_loses_and_doubles_nothing() {
+    let _alone = crate::alone().await;
     let farm = Farm::start().await;
     let slack = Slack::start().await;
     let mut mesh = Mesh::start(Plan { slack: Some(slack.url()), ..Plan::default() }).await;

@@ -19,6 +19,7 @@ const BROWSER: Duration = Duration::from_mins(3);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_process_on_a_broker_of_its_own_does_the_whole_job() {
+    let _alone = crate::alone().await;
     let (farm, slack, servers) = (Farm::start().await, Slack::start().await, Stack::new());
     let directory = tempfile::tempdir().expect("a directory");
     let address = |port: u16| SocketAddr::from(([127, 0, 0, 1], port));

@@ -45,6 +45,7 @@ async fn forget(mesh: &Mesh) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_log_read_again_leaves_the_same_bytes() {
+    let _alone = crate::alone().await;
     let farm = Farm::start().await;
     let mut mesh = Mesh::start(Plan::default()).await;
     let api = mesh.login().await;

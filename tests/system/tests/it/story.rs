@@ -121,6 +121,7 @@ fn kind(body: &str) -> &'static str {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_message_when_a_target_goes_down_and_one_when_it_recovers_whatever_the_replicas() {
+    let _alone = crate::alone().await;
     let (one, two) = tokio::join!(tell(1), tell(2));
     for (name, messages) in &one.messages {
         let expected: &[&str] = if FAIL.contains(&name.as_str()) { &["opened", "resolved"] } else { &[] };

@@ -42,6 +42,7 @@ fn traces_of(exported: &Exported, service: &str) -> BTreeSet<[u8; 16]> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_trace_spans_the_check_the_history_and_the_alert() {
+    let _alone = crate::alone().await;
     let farm = Farm::start().await;
     let slack = Slack::start().await;
     let (endpoint, exported) = collector().await;
