@@ -10,6 +10,16 @@ pub struct Guard {
     allowed: Vec<IpNet>,
 }
 
+/// Where clouds tell a machine its keys: AWS, GCP and others; Azure; AWS's containers; Alibaba; AWS and GCP over IPv6.
+const METADATA: [IpAddr; 6] = [
+    IpAddr::V4(Ipv4Addr::new(169, 254, 169, 254)),
+    IpAddr::V4(Ipv4Addr::new(168, 63, 129, 16)),
+    IpAddr::V4(Ipv4Addr::new(169, 254, 170, 2)),
+    IpAddr::V4(Ipv4Addr::new(100, 100, 100, 200)),
+    IpAddr::V6(Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254)),
+    IpAddr::V6(Ipv6Addr::new(0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254)),
+];
+
 /// An address that may not be dialled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{address} is {what}: not dialled unless ALLOWED_TARGET_NETWORKS covers it")]
@@ -40,8 +50,17 @@ impl Guard {
     /// Judges one address, in its canonical form (an IPv4-mapped one as the IPv4 address it is).
     pub fn judge(&self, address: IpAddr) -> Result<(), Forbidden> {
         let canonical = address.to_canonical();
-        if self.allowed.iter().any(|network| network.contains(&canonical)) {
+        // Who allows a whole network does not mean the keys of the machine it is in.
+        let metadata = METADATA.contains(&canonical);
+        if self
+            .allowed
+            .iter()
+            .any(|network| network.contains(&canonical) && (!metadata || network.prefix_len() == network.max_prefix_len()))
+        {
             return Ok(());
+        }
+        if metadata {
+            return Err(Forbidden { address, what: "cloud metadata, which its own address alone opens" });
         }
         let what = match canonical {
             IpAddr::V4(v4) => special_v4(v4),
@@ -51,15 +70,14 @@ impl Guard {
     }
 }
 
-/// The IANA special-purpose registry, and Azure's metadata address, which is none of it.
+/// The IANA special-purpose registry.
 fn special_v4(address: Ipv4Addr) -> Option<&'static str> {
     Some(match address.octets() {
         [0, ..] => "of this network (0.0.0.0/8)",
         [10, ..] | [172, 16..=31, ..] | [192, 168, ..] => "private",
         [100, 64..=127, ..] => "carrier-grade NAT (100.64.0.0/10)",
         [127, ..] => "loopback",
-        [169, 254, ..] => "link-local or cloud metadata",
-        [168, 63, 129, 16] => "cloud metadata",
+        [169, 254, ..] => "link-local",
         [192, 0, 0, _] => "for protocol assignments (192.0.0.0/24)",
         [192, 0, 2, _] | [198, 51, 100, _] | [203, 0, 113, _] => "for documentation",
         [192, 88, 99, _] => "a 6to4 relay",
@@ -215,6 +233,19 @@ mod tests {
         for address in ["10.2.0.1", "169.254.169.254", "64:ff9b::7f00:1", "::127.0.0.1", "2002:7f00:1::"] {
             assert!(judge(&guard, address).is_err(), "{address}");
         }
+    }
+
+    #[test]
+    fn a_network_that_is_opened_does_not_open_the_cloud_s_keys_within() {
+        let wide = Guard::new(parse_networks("0.0.0.0/0 ::/0").expect("networks"));
+        assert_eq!(judge(&wide, "169.254.169.253"), Ok(()));
+        for address in METADATA {
+            assert!(wide.judge(address).is_err(), "{address}");
+            let own = Guard::new(parse_networks(&address.to_string()).expect("an address"));
+            assert_eq!(own.judge(address), Ok(()), "{address}");
+        }
+        let refused = judge(&wide, "::ffff:169.254.169.254").expect_err("refused").to_string();
+        assert!(refused.contains("its own address alone"), "{refused}");
     }
 
     #[test]
