@@ -4,7 +4,7 @@ use http::HeaderMap;
 use jsonpath_rust::parser::model::JpQuery;
 use jsonpath_rust::query::js_path_process;
 use model::monitor::{Expect, Severity, compile_json_path, compile_pattern, json_without, parse_statuses};
-use model::{Assertion, Cause, Millis, MonitorSpec};
+use model::{Assertion, Cause, Millis, MonitorSpec, Outcome};
 use regex::bytes::{Regex, RegexBuilder};
 use serde_json::Value;
 
@@ -61,10 +61,11 @@ impl HttpEvidence<'_> {
     }
 }
 
-/// The worst of the assertions that do not hold.
+/// The worst of the assertions that do not hold, or of which nobody can say whether they do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
-    pub severity: Severity,
+    /// Down or degraded; unknown where it is our own limit that keeps us from judging.
+    pub outcome: Outcome,
     pub cause: Cause,
     pub detail: String,
 }
@@ -120,26 +121,23 @@ impl Compiled {
 
     /// The worst finding; none when everything holds. The first of equals is told.
     pub fn judge(&self, evidence: &Evidence<'_>) -> Option<Finding> {
-        let http = evidence.http.as_ref();
-        let down = |cause, detail| Some(Finding { severity: Severity::Down, cause, detail });
-        if let Some(http) = http {
+        let down = |cause, detail| Some(Finding { outcome: Outcome::Down, cause, detail });
+        let mut findings = Vec::new();
+        if let Some(http) = &evidence.http {
             if let Some(detail) = self.status(http.status) {
                 return down(Cause::Status, detail);
             }
             if let Some(detail) = self.headers.iter().find_map(|wanted| header(http.headers, wanted)) {
                 return down(Cause::Assertion, detail);
             }
-            if let Some(detail) = self.body_finding(http) {
-                return down(Cause::Assertion, detail);
-            }
+            findings = self.body_findings(http);
         }
-        let mut findings = self.latency_findings(evidence).chain(self.certificate_findings(evidence));
-        let first = findings.next()?;
-        Some(if first.severity == Severity::Down {
-            first
-        } else {
-            findings.find(|other| other.severity == Severity::Down).unwrap_or(first)
-        })
+        findings.extend(self.latency_findings(evidence).chain(self.certificate_findings(evidence)));
+        // What can be said of the target counts over what cannot; nothing is called up of which something is not known.
+        [Outcome::Down, Outcome::Unknown, Outcome::Degraded]
+            .into_iter()
+            .find_map(|outcome| findings.iter().position(|finding| finding.outcome == outcome))
+            .map(|place| findings.swap_remove(place))
     }
 
     fn status(&self, status: u16) -> Option<String> {
@@ -153,46 +151,44 @@ impl Compiled {
         })
     }
 
-    fn body_finding(&self, http: &HttpEvidence<'_>) -> Option<String> {
+    fn body_findings(&self, http: &HttpEvidence<'_>) -> Vec<Finding> {
+        let down = |detail| Some(Finding { outcome: Outcome::Down, cause: Cause::Assertion, detail });
         // Parsed once, and only where a path asks for it.
-        let mut json: Option<Result<Value, String>> = None;
-        self.body.iter().find_map(|check| match check {
-            BodyCheck::Contains { text, absent } => {
-                match (contains(http.body, text.as_bytes()), *absent) {
-                    (true, true) => Some(format!("the body contains {:?}", clip(text))),
-                    (false, false) => Some(format!("{} does not contain {:?}", http.searched(), clip(text))),
-                    // Nobody has looked at the rest, so nobody can say that it is not there.
-                    (false, true) if http.truncated => {
-                        Some(format!("the body is longer than the {READ} that is read: beyond it may be {:?}", clip(text)))
-                    }
-                    (false, true) | (true, false) => None,
-                }
-            }
-            BodyCheck::Matches(regex) => {
-                (!regex.is_match(http.body)).then(|| format!("{} does not match {:?}", http.searched(), clip(regex.as_str())))
-            }
+        let mut json: Option<Result<Value, Finding>> = None;
+        let findings = self.body.iter().filter_map(|check| match check {
+            BodyCheck::Contains { text, absent } => match (contains(http.body, text.as_bytes()), *absent) {
+                (true, true) => down(format!("the body contains {:?}", clip(text))),
+                (false, false) => down(format!("{} does not contain {:?}", http.searched(), clip(text))),
+                // Nobody has looked at the rest, so nobody can say that it is not there.
+                (false, true) if http.truncated => Some(unread(&format!(": beyond it may be {:?}", clip(text)))),
+                (false, true) | (true, false) => None,
+            },
+            BodyCheck::Matches(regex) => (!regex.is_match(http.body))
+                .then(|| down(format!("{} does not match {:?}", http.searched(), clip(regex.as_str()))))
+                .flatten(),
             BodyCheck::Json { path, query, expect } => {
                 let parsed = json.get_or_insert_with(|| {
                     serde_json::from_slice(http.body).map_err(|error| {
                         if http.truncated {
-                            format!("the body is longer than the {READ} that is read")
+                            unread(", so it cannot be read as JSON")
                         } else {
-                            format!("the body is no JSON: {error}")
+                            Finding { outcome: Outcome::Down, cause: Cause::Assertion, detail: format!("the body is no JSON: {error}") }
                         }
                     })
                 });
                 match parsed {
-                    Ok(value) => json_finding(value, path, query, expect, &self.secrets),
-                    Err(why) => Some(why.clone()),
+                    Ok(value) => json_finding(value, path, query, expect, &self.secrets).and_then(down),
+                    Err(finding) => Some(finding.clone()),
                 }
             }
-        })
+        });
+        findings.collect()
     }
 
     fn latency_findings(&self, evidence: &Evidence<'_>) -> impl Iterator<Item = Finding> {
         let latency_us = u64::from(evidence.latency_us);
         self.latency.iter().filter(move |(max_ms, _)| latency_us > u64::from(*max_ms) * 1000).map(move |(max_ms, severity)| Finding {
-            severity: *severity,
+            outcome: outcome(*severity),
             cause: Cause::Latency,
             detail: format!("took {} ms, more than {max_ms} ms", latency_us.div_ceil(1000)),
         })
@@ -201,14 +197,32 @@ impl Compiled {
     fn certificate_findings(&self, evidence: &Evidence<'_>) -> impl Iterator<Item = Finding> {
         let left = evidence.certificate_expires_at.map(|at| (at - evidence.now_ms).div_euclid(DAY_MS));
         self.certificate_days.iter().filter_map(move |(min, severity)| {
-            let (cause, detail) = match left {
+            let (outcome, cause, detail) = match left {
                 Some(left) if left >= i64::from(*min) => return None,
-                Some(left) => (Cause::CertificateExpiry, format!("the certificate expires in {left} days, fewer than {min}")),
-                // Of a chain of redirects the last answer counts: one over https is judged, whatever the URL began with.
-                None => (Cause::Assertion, "no certificate was shown, or the date it ends on cannot be read".to_owned()),
+                Some(left) => {
+                    (outcome(*severity), Cause::CertificateExpiry, format!("the certificate expires in {left} days, fewer than {min}"))
+                }
+                // Of a chain of redirects the last answer counts: one over https is judged, whatever the URL began with. Without
+                // one there is nothing to judge, which is nothing that the target did.
+                None => {
+                    let detail = "no certificate was shown, or the date it ends on cannot be read".to_owned();
+                    (Outcome::Unknown, Cause::Assertion, detail)
+                }
             };
-            Some(Finding { severity: *severity, cause, detail })
+            Some(Finding { outcome, cause, detail })
         })
+    }
+}
+
+/// The body goes on where we stop reading.
+fn unread(so: &str) -> Finding {
+    Finding { outcome: Outcome::Unknown, cause: Cause::Assertion, detail: format!("the body is longer than the {READ} that is read{so}") }
+}
+
+fn outcome(severity: Severity) -> Outcome {
+    match severity {
+        Severity::Down => Outcome::Down,
+        Severity::Degraded => Outcome::Degraded,
     }
 }
 
@@ -260,7 +274,7 @@ mod tests {
 
     use super::*;
 
-    fn judge(assertions: Value, status: u16, body: &str) -> Option<(Severity, Cause, String)> {
+    fn judge(assertions: Value, status: u16, body: &str) -> Option<(Outcome, Cause, String)> {
         let assertions: Vec<Assertion> = serde_json::from_value(assertions).expect("assertions");
         let mut headers = HeaderMap::new();
         headers.insert("content-type", http::HeaderValue::from_static("text/html; charset=utf-8"));
@@ -268,24 +282,24 @@ mod tests {
         let compiled = Compiled::new(&assertions);
         assert_eq!(compiled.broken(), None);
         let evidence = Evidence { http: Some(http), latency_us: 250_000, certificate_expires_at: Some(10 * DAY_MS), now_ms: 0 };
-        compiled.judge(&evidence).map(|finding| (finding.severity, finding.cause, finding.detail))
+        compiled.judge(&evidence).map(|finding| (finding.outcome, finding.cause, finding.detail))
     }
 
-    fn finds(assertions: Value, status: u16, body: &str) -> Option<(Severity, Cause)> {
-        judge(assertions, status, body).map(|(severity, cause, _)| (severity, cause))
+    fn finds(assertions: Value, status: u16, body: &str) -> Option<(Outcome, Cause)> {
+        judge(assertions, status, body).map(|(outcome, cause, _)| (outcome, cause))
     }
 
     #[test]
     fn without_a_status_assertion_2xx_is_up() {
         assert_eq!(finds(json!([]), 204, ""), None);
-        assert_eq!(judge(json!([]), 503, ""), Some((Severity::Down, Cause::Status, "status 503 Service Unavailable".to_owned())));
+        assert_eq!(judge(json!([]), 503, ""), Some((Outcome::Down, Cause::Status, "status 503 Service Unavailable".to_owned())));
         assert_eq!(finds(json!([{"kind": "status", "is": "503, 3xx"}]), 503, ""), None);
-        assert_eq!(finds(json!([{"kind": "status", "is": "503"}]), 200, ""), Some((Severity::Down, Cause::Status)));
+        assert_eq!(finds(json!([{"kind": "status", "is": "503"}]), 200, ""), Some((Outcome::Down, Cause::Status)));
     }
 
     #[test]
     fn bodies_are_searched_matched_and_read_as_json() {
-        let failed = Some((Severity::Down, Cause::Assertion));
+        let failed = Some((Outcome::Down, Cause::Assertion));
         assert_eq!(finds(json!([{"kind": "body_contains", "text": "ok"}]), 200, "all ok"), None);
         assert_eq!(finds(json!([{"kind": "body_contains", "text": "ok"}]), 200, "no"), failed);
         assert_eq!(finds(json!([{"kind": "body_contains", "text": "error", "absent": true}]), 200, "an error"), failed);
@@ -308,29 +322,33 @@ mod tests {
             let compiled = Compiled::new(&serde_json::from_value::<Vec<Assertion>>(json!([assertion])).expect("assertions"));
             let http = HttpEvidence { status: 200, headers: &HeaderMap::new(), body: b"all well so far", truncated };
             let evidence = Evidence { http: Some(http), latency_us: 1, certificate_expires_at: None, now_ms: 0 };
-            compiled.judge(&evidence).map(|finding| (finding.severity, finding.detail))
+            compiled.judge(&evidence).map(|finding| (finding.outcome, finding.detail))
         };
         let absent = json!({"kind": "body_contains", "text": "error", "absent": true});
         assert_eq!(judged(absent.clone(), false), None);
-        let (severity, detail) = judged(absent, true).expect("a finding");
-        assert_eq!(severity, Severity::Down);
+        let (outcome, detail) = judged(absent, true).expect("a finding");
+        assert_eq!(outcome, Outcome::Unknown);
         assert_eq!(detail, "the body is longer than the 1 MiB that is read: beyond it may be \"error\"");
         let present = json!({"kind": "body_contains", "text": "the end"});
         assert_eq!(judged(present, true).expect("a finding").1, "what is read of the body, its first 1 MiB, does not contain \"the end\"");
         assert_eq!(judged(json!({"kind": "body_contains", "text": "well"}), true), None);
+        let path = json!({"kind": "json_path", "path": "$.a", "expect": "exists"});
+        assert_eq!(judged(path.clone(), true).map(|(outcome, _)| outcome), Some(Outcome::Unknown));
+        assert_eq!(judged(path, false).map(|(outcome, _)| outcome), Some(Outcome::Down));
     }
 
     #[test]
-    fn a_certificate_that_nobody_saw_is_a_finding() {
+    fn a_certificate_that_nobody_saw_is_not_judged() {
         let judged = |severity: &str| {
             let assertions = json!([{"kind": "certificate_days", "min": 14, "severity": severity}]);
             let compiled = Compiled::new(&serde_json::from_value::<Vec<Assertion>>(assertions).expect("assertions"));
             let http = HttpEvidence { status: 200, headers: &HeaderMap::new(), body: b"", truncated: false };
             let evidence = Evidence { http: Some(http), latency_us: 1, certificate_expires_at: None, now_ms: 0 };
-            compiled.judge(&evidence).map(|finding| (finding.severity, finding.cause))
+            compiled.judge(&evidence).map(|finding| (finding.outcome, finding.cause))
         };
-        assert_eq!(judged("degraded"), Some((Severity::Degraded, Cause::Assertion)));
-        assert_eq!(judged("down"), Some((Severity::Down, Cause::Assertion)));
+        for severity in ["degraded", "down"] {
+            assert_eq!(judged(severity), Some((Outcome::Unknown, Cause::Assertion)));
+        }
     }
 
     #[test]
@@ -346,7 +364,7 @@ mod tests {
 
     #[test]
     fn headers_equal_or_contain() {
-        let failed = Some((Severity::Down, Cause::Assertion));
+        let failed = Some((Outcome::Down, Cause::Assertion));
         assert_eq!(finds(json!([{"kind": "header", "name": "Content-Type", "value": "text/html", "contains": true}]), 200, ""), None);
         assert_eq!(finds(json!([{"kind": "header", "name": "Content-Type", "value": "text/html"}]), 200, ""), failed);
         assert_eq!(finds(json!([{"kind": "header", "name": "x-absent", "value": "1"}]), 200, ""), failed);
@@ -356,9 +374,9 @@ mod tests {
     fn the_worst_finding_is_told() {
         let slow = json!({"kind": "latency", "max_ms": 200});
         let old = json!({"kind": "certificate_days", "min": 14, "severity": "down"});
-        assert_eq!(finds(json!([slow]), 200, ""), Some((Severity::Degraded, Cause::Latency)));
-        assert_eq!(finds(json!([slow, old]), 200, ""), Some((Severity::Down, Cause::CertificateExpiry)));
-        assert_eq!(finds(json!([slow, old]), 500, ""), Some((Severity::Down, Cause::Status)));
+        assert_eq!(finds(json!([slow]), 200, ""), Some((Outcome::Degraded, Cause::Latency)));
+        assert_eq!(finds(json!([slow, old]), 200, ""), Some((Outcome::Down, Cause::CertificateExpiry)));
+        assert_eq!(finds(json!([slow, old]), 500, ""), Some((Outcome::Down, Cause::Status)));
         assert_eq!(finds(json!([{"kind": "latency", "max_ms": 250}, {"kind": "certificate_days", "min": 10}]), 200, ""), None);
     }
 }

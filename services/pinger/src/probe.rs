@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use egress::{Egress, Failure, FailureKind, Timings};
-use model::monitor::Severity;
 use model::{Cause, Clock, Millis, MonitorSpec, Outcome, Phases, ProbeSpec};
 
 use crate::assertions::{Compiled, Evidence, Finding, HttpEvidence};
@@ -57,10 +56,7 @@ impl Prober {
         };
         let (outcome, cause, detail) = match compiled.judge(&evidence) {
             None => (Outcome::Up, None, None),
-            Some(Finding { severity, cause, detail }) => {
-                let outcome = if severity == Severity::Down { Outcome::Down } else { Outcome::Degraded };
-                (outcome, Some(cause), Some(detail))
-            }
+            Some(Finding { outcome, cause, detail }) => (outcome, Some(cause), Some(detail)),
         };
         Attempt {
             outcome,
