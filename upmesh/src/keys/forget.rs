@@ -16,6 +16,9 @@ pub struct Options {
     /// Do it: what is given up cannot be had back.
     #[arg(long, short)]
     yes: bool,
+    /// Also where SECRET_KEY opens none of the monitors that are sealed: as a rule it is then another key, not a lost one.
+    #[arg(long)]
+    all: bool,
 }
 
 pub async fn run(keys: &Keys, options: &Options) -> Result<(), Error> {
@@ -27,6 +30,12 @@ pub async fn run(keys: &Keys, options: &Options) -> Result<(), Error> {
     if !options.yes {
         return Err(Error::msg(
             "nothing was changed: give SECRET_KEY the key they were sealed with beside the first, or confirm with --yes",
+        ));
+    }
+    if !options.all && census.monitors.current + census.monitors.former == 0 {
+        return Err(Error::msg(
+            "nothing was changed: SECRET_KEY opens none of the monitors that are sealed, so it is probably the wrong one. If all of their \
+             secrets are to be given up, confirm with --yes --all",
         ));
     }
     let (mut done, mut failures) = (0, Vec::new());
