@@ -2,6 +2,7 @@
 //! multiplexed connection for hot, small calls (2.6 × the throughput of a pool per request).
 
 use std::future::Future;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use deadpool_redis::redis::aio::{ConnectionManager, ConnectionManagerConfig};
@@ -42,6 +43,8 @@ pub struct Cache {
     keys: Keys,
     followed: Followed,
     pub(crate) away: Away,
+    /// What the server last said of its run.
+    run: Arc<Mutex<Option<String>>>,
     deadline: Duration,
 }
 
@@ -71,7 +74,7 @@ impl Cache {
             Pool::builder(manager).config(pool).runtime(Runtime::Tokio1).build().map_err(|error| CacheError::Pool(error.to_string()))?;
         let keys = Keys::new(&config.prefix);
         let followed = Followed::new(&keys);
-        Ok(Self { client, shared, pool, keys, followed, away: Away::default(), deadline: config.deadline })
+        Ok(Self { client, shared, pool, keys, followed, away: Away::default(), run: Arc::default(), deadline: config.deadline })
     }
 
     /// [`Cache::open`], then asks Redis once, so that a wrong address shows at the start.
@@ -93,6 +96,15 @@ impl Cache {
 
     pub(crate) fn followed(&self) -> &Followed {
         &self.followed
+    }
+
+    /// Takes note of the server's run; where it did not tell, says what it told last.
+    pub(crate) fn told_run(&self, run: Option<String>) -> String {
+        let mut known = self.run.lock().unwrap_or_else(PoisonError::into_inner);
+        if run.is_some() {
+            *known = run;
+        }
+        known.clone().unwrap_or_default()
     }
 
     /// Deadline of one call.

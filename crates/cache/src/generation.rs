@@ -13,7 +13,7 @@ impl Cache {
     /// it, asks every few seconds, and on another name writes everything live again.
     pub async fn generation(&self) -> Result<String, CacheError> {
         let key = self.keys().generation();
-        let run = self.run().await;
+        let run = self.run().await?;
         if let Some(known) = self.query::<Option<String>>(redis::cmd("GET").arg(&key)).await? {
             return Ok(format!("{known}{run}"));
         }
@@ -24,9 +24,14 @@ impl Cache {
         Ok(format!("{}{run}", stands.unwrap_or(fresh)))
     }
 
-    /// Differs with every start of the server; empty where it does not tell (a proxy, a strict ACL).
-    async fn run(&self) -> String {
-        let told = self.query::<String>(redis::cmd("INFO").arg("server")).await.unwrap_or_default();
-        told.lines().find_map(|line| line.strip_prefix("run_id:")).map(|run| format!(":{}", run.trim())).unwrap_or_default()
+    /// Differs with every start of the server; empty where it never tells (a proxy, a strict ACL). Only what it says makes it another
+    /// one: an error is no answer, and who refuses once what was told before is who it was.
+    async fn run(&self) -> Result<String, CacheError> {
+        let told = match self.query::<String>(redis::cmd("INFO").arg("server")).await {
+            Ok(told) => told.lines().find_map(|line| line.strip_prefix("run_id:")).map(|run| format!(":{}", run.trim())),
+            Err(error) if error.is_retryable() => return Err(error),
+            Err(_refused) => None,
+        };
+        Ok(self.told_run(told))
     }
 }

@@ -23,4 +23,4 @@ pub use keys::Keys;
 pub use lease::{Acquired, Leases, Renewal, owner_of};
 pub use live::{LiveOutcome, LiveResult, LiveWrite, StoredLatest, decode_counts, encode_counts, results_message};
 pub use pubsub::{Subscription, Update};
-pub use verdict::VerdictUpdate;
+pub use verdict::{VerdictUpdate, VerdictWrite};

@@ -1,6 +1,8 @@
 //! Verdicts: written by the alerter whenever one changes and every half minute, read by the gateway.
 //! PostgreSQL holds the truth; these are for looking at.
 
+use std::sync::LazyLock;
+
 use model::MonitorId;
 use model::alerting::Shown;
 use serde::{Deserialize, Serialize};
@@ -13,8 +15,12 @@ use crate::redis;
 const TTL_SECONDS: u64 = 600;
 /// Keys per round trip.
 const CHUNK: usize = 1000;
+/// Verdicts per call of the script.
+const WRITTEN: usize = 500;
 /// Verdicts per published message.
 const PUBLISHED: usize = 200;
+
+static SCRIPT: LazyLock<redis::Script> = LazyLock::new(|| redis::Script::new(include_str!("verdict.lua")));
 
 /// One item of an update of kind `verdicts`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,6 +30,25 @@ pub struct VerdictUpdate {
     pub verdict: Shown,
 }
 
+/// A verdict and what gives it its place among those of other alerters: whoever took the partition later knows better.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VerdictWrite {
+    pub update: VerdictUpdate,
+    pub partition: i32,
+    /// Grows with every taking of the partition.
+    pub epoch: i64,
+}
+
+/// As it lies in Redis.
+#[derive(Serialize)]
+struct Stored<'a> {
+    #[serde(flatten)]
+    verdict: &'a Shown,
+    // These end it: the script that stores it compares them where they stand.
+    partition: i32,
+    epoch: i64,
+}
+
 #[derive(Serialize)]
 struct Published<'a> {
     kind: &'static str,
@@ -31,17 +56,21 @@ struct Published<'a> {
 }
 
 impl Cache {
-    /// Writes verdicts.
-    pub async fn write_verdicts(&self, verdicts: &[VerdictUpdate]) -> Result<(), CacheError> {
-        for chunk in verdicts.chunks(CHUNK) {
-            let mut pipeline = redis::pipe();
-            for one in chunk {
-                let json = serde_json::to_vec(&one.verdict).unwrap_or_default();
-                pipeline.cmd("SET").arg(self.keys().verdict(one.monitor)).arg(json).arg("EX").arg(TTL_SECONDS).ignore();
+    /// Writes verdicts, but for those that another alerter knows better. Says of each whether it was written.
+    pub async fn write_verdicts(&self, verdicts: &[VerdictWrite]) -> Result<Vec<bool>, CacheError> {
+        let mut stored = Vec::with_capacity(verdicts.len());
+        for chunk in verdicts.chunks(WRITTEN) {
+            let mut call = SCRIPT.prepare_invoke();
+            call.arg(TTL_SECONDS);
+            for VerdictWrite { update: VerdictUpdate { monitor, verdict }, partition, epoch } in chunk {
+                let (partition, epoch) = (*partition, *epoch);
+                let json = serde_json::to_vec(&Stored { verdict, partition, epoch }).unwrap_or_default();
+                call.key(self.keys().verdict(*monitor)).arg(json).arg(partition).arg(epoch).arg(verdict.slot.unwrap_or(0));
             }
-            self.pipeline::<()>(&pipeline).await?;
+            let answers: Vec<i64> = self.script_pooled(&call).await?;
+            stored.extend(answers.into_iter().map(|answer| answer == 1));
         }
-        Ok(())
+        Ok(stored)
     }
 
     /// Tells the gateways, after the verdicts were written.

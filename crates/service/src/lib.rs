@@ -24,7 +24,7 @@ mod telemetry;
 mod timely;
 pub mod trace;
 
-pub use context::{Context, TaskEnd};
+pub use context::{Context, TaskEnd, panic_text};
 pub use env::{ConfigError, Env, Mistake};
 pub use error::Error;
 pub use health::Latch;

@@ -1063,7 +1063,7 @@ export interface components {
             workspace: components["schemas"]["Workspace"];
         };
         /**
-         * @description What an assertion that does not hold makes of the check.
+         * @description What an assertion that does not hold makes of the check. Degraded is shown and tells nobody; down counts towards an incident.
          * @enum {string}
          */
         Severity: "degraded" | "down";

@@ -27,11 +27,14 @@ export function assertionText(assertion: Assertion): string {
     case 'json_path':
       return `${assertion.path} ${expectation(assertion.expect)}`
     case 'latency':
-      return `Answers within ${assertion.max_ms} ms, else ${assertion.severity ?? 'degraded'}`
+      return `Answers within ${assertion.max_ms} ms, else ${otherwise(assertion.severity)}`
     case 'certificate_days':
-      return `Certificate valid for ${plural(assertion.min, 'more day')}, else ${assertion.severity ?? 'degraded'}`
+      return `Certificate valid for ${plural(assertion.min, 'more day')}, else ${otherwise(assertion.severity)}`
   }
 }
+
+/** Whoever reads what is watched may take it for what people are told of. */
+const otherwise = (severity: Severity = 'degraded') => (severity === 'degraded' ? 'degraded, which tells nobody' : severity)
 
 const times = (n: number) => (n === 1 ? 'one' : String(n))
 

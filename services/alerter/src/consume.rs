@@ -10,7 +10,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use cache::VerdictUpdate;
+use cache::VerdictWrite;
 use directory::{Change, Directory};
 use kafka::{DeadLetters, Event, GroupConsumer, KafkaConfig, KafkaMetrics, Producer};
 use model::{Clock, MonitorId};
@@ -74,9 +74,9 @@ pub struct Judge {
 #[derive(Debug)]
 pub enum Verdicts {
     /// These changed: write and tell.
-    Changed(Vec<VerdictUpdate>),
+    Changed(Vec<VerdictWrite>),
     /// All of them: write, and tell of those marked.
-    All(Vec<(VerdictUpdate, bool)>),
+    All(Vec<(VerdictWrite, bool)>),
     Forget(MonitorId),
 }
 
@@ -292,7 +292,6 @@ impl Loop {
 
     fn show(&mut self) {
         let all = self.desk.all_shown(self.judge.clock.now_ms());
-        let all = all.into_iter().map(|(monitor, verdict, news)| (VerdictUpdate { monitor, verdict }, news)).collect();
         // Full only when Redis is away; the next round brings it all again.
         let _ = self.judge.verdicts.try_send(Verdicts::All(all));
     }
@@ -300,7 +299,6 @@ impl Loop {
     fn show_changed(&mut self) {
         let changed = self.desk.changed_shown(self.judge.clock.now_ms());
         if !changed.is_empty() {
-            let changed = changed.into_iter().map(|(monitor, verdict)| VerdictUpdate { monitor, verdict }).collect();
             let _ = self.judge.verdicts.try_send(Verdicts::Changed(changed));
         }
     }

@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Instant;
 
+use cache::{VerdictUpdate, VerdictWrite};
 use model::alerting::{Folded, MonitorState, Note, Policy, Shown, Transition, acknowledge, close, fold, shown};
 use model::{CheckResult, IncidentId, Millis, Monitor, MonitorId};
 use store::incidents::{OffsetRow, StateRow, StoredState, TakenPartition};
@@ -331,22 +332,22 @@ impl Desk {
     }
 
     /// What is shown of the cases that changed, where it is not what was told last.
-    pub fn changed_shown(&mut self, now: Millis) -> Vec<(MonitorId, Shown)> {
+    pub fn changed_shown(&mut self, now: Millis) -> Vec<VerdictWrite> {
         let touched = std::mem::take(&mut self.to_show);
         let mut changed = Vec::new();
         for id in touched {
             let Some(case) = self.cases.get_mut(&id) else { continue };
-            if let Some((new, true)) = look(case, now) {
-                changed.push((id, new));
+            if let Some((new, true)) = look(&self.partitions, id, case, now) {
+                changed.push(new);
             }
         }
         changed
     }
 
     /// What is shown of every case, and whether that is news.
-    pub fn all_shown(&mut self, now: Millis) -> Vec<(MonitorId, Shown, bool)> {
+    pub fn all_shown(&mut self, now: Millis) -> Vec<(VerdictWrite, bool)> {
         self.to_show.clear();
-        self.cases.iter_mut().filter_map(|(id, case)| look(case, now).map(|(shown, news)| (*id, shown, news))).collect()
+        self.cases.iter_mut().filter_map(|(id, case)| look(&self.partitions, *id, case, now)).collect()
     }
 }
 
@@ -355,12 +356,13 @@ fn is_steady(case: &Case) -> bool {
 }
 
 /// What to show, and whether it differs from what was told last in more than the slot.
-fn look(case: &mut Case, now: Millis) -> Option<(Shown, bool)> {
+fn look(partitions: &HashMap<i32, Held>, monitor: MonitorId, case: &mut Case, now: Millis) -> Option<(VerdictWrite, bool)> {
     let (_, policy) = case.policy.as_ref()?;
+    let (partition, epoch) = (case.partition, partitions.get(&case.partition)?.epoch);
     let new = shown(&case.state, policy, now);
     let news = case.shown.as_ref().is_none_or(|old| Shown { slot: new.slot, ..old.clone() } != new);
     case.shown = Some(new.clone());
-    Some((new, news))
+    Some((VerdictWrite { update: VerdictUpdate { monitor, verdict: new }, partition, epoch }, news))
 }
 
 #[cfg(test)]

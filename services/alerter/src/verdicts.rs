@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use cache::{Cache, VerdictUpdate};
+use cache::{Cache, VerdictUpdate, VerdictWrite};
 use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 
@@ -22,11 +22,10 @@ pub async fn write(cache: Cache, mut verdicts: mpsc::Receiver<Verdicts>, shutdow
         };
         let Some(next) = next else { return };
         let written = match next {
-            Verdicts::Changed(changed) => tell(&cache, &changed, &changed).await,
+            Verdicts::Changed(changed) => tell(&cache, changed, |_| true).await,
             Verdicts::All(all) => {
-                let news: Vec<VerdictUpdate> = all.iter().filter(|(_, news)| *news).map(|(one, _)| one.clone()).collect();
-                let all: Vec<VerdictUpdate> = all.into_iter().map(|(one, _)| one).collect();
-                tell(&cache, &all, &news).await
+                let (all, news): (Vec<VerdictWrite>, Vec<bool>) = all.into_iter().unzip();
+                tell(&cache, all, |one| news.get(one).copied().unwrap_or_default()).await
             }
             Verdicts::Forget(monitor) => cache.forget_verdict(monitor).await,
         };
@@ -38,9 +37,13 @@ pub async fn write(cache: Cache, mut verdicts: mpsc::Receiver<Verdicts>, shutdow
     }
 }
 
-async fn tell(cache: &Cache, all: &[VerdictUpdate], news: &[VerdictUpdate]) -> Result<(), cache::CacheError> {
-    cache.write_verdicts(all).await?;
-    cache.publish_verdicts(news).await
+/// Writes all, and tells of those that are news, but not of what another alerter knows better: of a partition that was taken from us
+/// while we stood still.
+async fn tell(cache: &Cache, all: Vec<VerdictWrite>, is_news: impl Fn(usize) -> bool) -> Result<(), cache::CacheError> {
+    let written = cache.write_verdicts(&all).await?;
+    let told = all.into_iter().zip(written).enumerate().filter(|(one, (_, written))| *written && is_news(*one));
+    let told: Vec<VerdictUpdate> = told.map(|(_, (write, _))| write.update).collect();
+    cache.publish_verdicts(&told).await
 }
 
 /// Asks for all verdicts again when Redis is another than before, or back.

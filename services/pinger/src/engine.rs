@@ -71,7 +71,7 @@ pub struct Tools {
 }
 
 /// A check that ended.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 struct Done {
     index: u32,
     generation: u32,

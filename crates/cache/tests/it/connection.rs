@@ -1,6 +1,9 @@
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use cache::{Cache, CacheConfig, CacheError, Update, redis};
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::fresh;
 
@@ -72,6 +75,56 @@ async fn the_generation_stands_until_redis_forgets_it() {
     assert_eq!(cache.generation().await.expect("again"), first);
     cache.query::<()>(redis::cmd("DEL").arg(cache.keys().generation())).await.expect("deleted");
     assert_ne!(cache.generation().await.expect("a new one"), first);
+}
+
+/// The real Redis, but that it gets this in place of `INFO` while it is set.
+async fn without_info(instead: Arc<Mutex<Option<String>>>) -> Cache {
+    let real = std::env::var("TEST_REDIS_URL").expect("TEST_REDIS_URL");
+    let server = real.rsplit(['@', '/']).next().expect("an address").to_owned();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let url = real.replace(&server, &listener.local_addr().expect("an address").to_string());
+    tokio::spawn(async move {
+        while let Ok((client, _)) = listener.accept().await {
+            let server = tokio::net::TcpStream::connect(&server).await.expect("Redis");
+            let ((mut asks, mut hears), (mut says, mut takes)) = (client.into_split(), server.into_split());
+            let (instead, mut buffer) = (Arc::clone(&instead), vec![0; 65_536]);
+            tokio::spawn(async move {
+                let answers = async { tokio::io::copy(&mut says, &mut hears).await };
+                tokio::pin!(answers);
+                loop {
+                    let read = tokio::select! {
+                        read = asks.read(&mut buffer) => read.unwrap_or(0),
+                        _ = &mut answers => return,
+                    };
+                    if read == 0 {
+                        return;
+                    }
+                    let info = buffer[..read].windows(8).any(|asked| asked == b"\r\nINFO\r\n");
+                    let other = instead.lock().expect("set").clone().filter(|_| info);
+                    takes.write_all(other.as_ref().map_or(&buffer[..read], String::as_bytes)).await.expect("written");
+                }
+            });
+        }
+    });
+    Cache::open(&CacheConfig::new(url.into(), &format!("test-{}", uuid::Uuid::new_v4()))).expect("an address")
+}
+
+#[tokio::test]
+async fn a_server_that_does_not_tell_its_run_is_the_same_as_before() {
+    let instead = Arc::new(Mutex::new(None));
+    let cache = without_info(Arc::clone(&instead)).await;
+    let first = cache.generation().await.expect("a generation");
+    for failing in ["LOADING Redis is loading the dataset in memory", "NOPERM this user may not run it", "ERR unknown command"] {
+        let script = format!("return redis.error_reply('{failing}')");
+        let ask = format!("*3\r\n$4\r\nEVAL\r\n${}\r\n{script}\r\n$1\r\n0\r\n", script.len());
+        *instead.lock().expect("set") = Some(ask);
+        match cache.generation().await {
+            Ok(generation) => assert_eq!(generation, first, "{failing}"),
+            Err(error) => assert!(error.is_retryable(), "{error}"),
+        }
+    }
+    *instead.lock().expect("set") = None;
+    assert_eq!(cache.generation().await.expect("it tells again"), first);
 }
 
 #[tokio::test]

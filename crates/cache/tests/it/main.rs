@@ -6,6 +6,7 @@ mod generations;
 mod lease;
 mod live;
 mod sessions;
+mod verdicts;
 
 use cache::{Cache, CacheConfig};
 

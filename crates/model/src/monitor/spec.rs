@@ -182,7 +182,7 @@ pub enum Expect {
     Below(f64),
 }
 
-/// What an assertion that does not hold makes of the check.
+/// What an assertion that does not hold makes of the check. Degraded is shown and tells nobody; down counts towards an incident.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Severity {

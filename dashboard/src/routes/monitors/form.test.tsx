@@ -79,7 +79,7 @@ it('says where nobody is told, and that degraded tells nobody', async () => {
   await user.click(screen.getByRole('button', { name: 'Add an assertion' }))
   await user.click(await screen.findByRole('menuitem', { name: 'Latency' }))
   expect(screen.getByLabelText('Otherwise the check is')).toHaveAccessibleDescription(
-    'Degraded is shown but tells nobody; down tells.',
+    'Degraded is shown, and nobody is told. Choose down to be told.',
   )
   // Who wants nobody to be told misses no channel.
   await user.click(screen.getByRole('checkbox', { name: /Tell people/ }))

@@ -1,4 +1,5 @@
-//! Slack app with a bot token: one thread per incident, the first message edited on recovery. A send in
+//! Slack app with a bot token: one thread per incident, the first message edited on recovery; what was told together has one
+//! thread together. A send in
 //! doubt is looked up in the channel by its metadata before anything is sent again.
 
 use std::collections::HashMap;
@@ -19,6 +20,8 @@ use super::{Channels, MaySend, SendFailure, Sent, check};
 /// Pages of history searched for messages in doubt, of [`PAGE`] messages each, newest first.
 const PAGES: usize = 25;
 const PAGE: u16 = 200;
+/// Leads the place of a message that names several incidents: it is answered in its thread, and never edited, as it is not only one's.
+const SHARED: &str = "shared:";
 
 pub(super) type Session<'a> = SlackClientSession<'a, GuardedConnector>;
 
@@ -45,11 +48,22 @@ pub async fn send(
     let posted = if fresh.is_empty() {
         SentMessage::default()
     } else {
-        post(&session, &place, channels.blocks.group(&fresh), None, may_send).await?
+        post(&session, &place, channels.blocks.group(&fresh), common_thread(&fresh), may_send).await?
     };
-    // A grouped message is nobody's thread, so only its channel is kept.
-    let grouped = Sent { message: SentMessage { channel: posted.channel, ts: None }, found: false };
+    let grouped = Sent { message: SentMessage { ts: posted.ts.map(|ts| format!("{SHARED}{ts}")), ..posted }, found: false };
     Ok(sent.iter_mut().map(|found| found.take().unwrap_or_else(|| grouped.clone())).collect())
+}
+
+/// Where all of these go on: what was told together and is over together. One of an incident that is new has none.
+fn common_thread(notices: &[Notice]) -> Option<&str> {
+    let thread = |notice: &Notice| notice.parent.as_ref().map(|(_, ts)| ts.clone());
+    let (_, first) = notices.first()?.parent.as_ref()?;
+    notices.iter().all(|notice| thread(notice).as_ref() == Some(first)).then(|| thread_of(first).0)
+}
+
+/// The thread at a place, and whether several incidents have it.
+fn thread_of(place: &str) -> (&str, bool) {
+    place.strip_prefix(SHARED).map_or((place, false), |ts| (ts, true))
 }
 
 async fn single(
@@ -71,19 +85,19 @@ async fn single(
         parent = beginning.and_then(|sent| sent.message.channel.zip(sent.message.ts));
     }
     let content = channels.blocks.single(notice);
+    let thread = parent.as_ref().map(|(_, ts)| thread_of(ts));
     match (&parent, notice.kind) {
-        (Some((channel, ts)), NoticeKind::Recovered | NoticeKind::Sees) => {
+        (Some((channel, ts)), NoticeKind::Recovered | NoticeKind::Sees) if thread.is_some_and(|(_, shared)| !shared) => {
             edit(session, channel, ts, content.clone()).await?;
             service::crash_point!("alerter::parent_edited");
             if !notice.is_news() {
                 return Ok(Sent { message: SentMessage { channel: Some(channel.clone()), ts: Some(ts.clone()) }, found: false });
             }
         }
-        (None, _) if !notice.is_news() => return Ok(Sent::default()),
+        _ if !notice.is_news() => return Ok(Sent::default()),
         _ => {}
     }
-    let thread = parent.as_ref().map(|(_, ts)| ts.as_str());
-    Ok(Sent { message: post(session, place, content, thread, may_send).await?, found: false })
+    Ok(Sent { message: post(session, place, content, thread.map(|(ts, _)| ts), may_send).await?, found: false })
 }
 
 async fn find_one(session: &Session<'_>, place: &Place<'_>, notice: &Notice, id: String, list: &str) -> Result<Option<Sent>, SendFailure> {
@@ -164,8 +178,10 @@ async fn find(
         for message in &page.messages {
             let metadata = message.content.metadata.as_ref().filter(|metadata| metadata.event_type == EVENT_TYPE);
             let named = metadata.and_then(|metadata| metadata.event_payload.as_ref()?.get(list));
+            let shared = if named.is_some_and(|named| named.contains(',')) { SHARED } else { "" };
             for id in named.into_iter().flat_map(|named| named.split(',')).filter(|id| ids.iter().any(|wanted| wanted == id)) {
-                let message = SentMessage { channel: Some(channel.value().clone()), ts: Some(message.origin.ts.value().clone()) };
+                let message =
+                    SentMessage { channel: Some(channel.value().clone()), ts: Some(format!("{shared}{}", message.origin.ts.value())) };
                 found.entry(id.to_owned()).or_insert(message);
             }
         }

@@ -30,6 +30,37 @@ async fn a_recovery_edits_the_parent_and_answers_in_its_thread() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_was_told_together_goes_on_in_one_thread_and_is_not_edited() {
+    let mut mesh = Mesh::new(8, 1, Told::SlackBot).await;
+    mesh.all(Down).await;
+    mesh.all(Down).await;
+    // What was in the log before it came is told together.
+    let first = mesh.alerter();
+    mesh.slack.wait_taken(1, LONG).await;
+    // One comes back by itself, and one is paused.
+    for _ in 0..2 {
+        mesh.round(&[(mesh.monitor(0), Up)]).await;
+    }
+    mesh.slack.wait_taken(2, LONG).await;
+    mesh.change(mesh.monitor(1), |monitor| monitor.spec.paused = true).await;
+    let ended = "SELECT count(*) FROM deliveries WHERE kind = 'resolved' AND state = 'sent'";
+    eventually("both ends are settled", LONG, async || (mesh.count(ended).await == 2).then_some(())).await;
+    first.stop().await;
+    // The others together.
+    for _ in 0..2 {
+        let up: Vec<_> = (2..8).map(|n| (mesh.monitor(n), Up)).collect();
+        mesh.round(&up).await;
+    }
+    let _second = mesh.alerter();
+    let posts = mesh.slack.wait_taken(3, LONG).await;
+    assert!(posts.iter().all(|post| post.path == "/api/chat.postMessage"), "edited: {posts:?}");
+    let messages = mesh.slack.messages();
+    assert!(messages[1]["text"].as_str().is_some_and(|text| text.contains("Recovered: Shop 0")), "{}", messages[1]);
+    assert!(messages[2]["text"].as_str().is_some_and(|text| text.contains("6 recovered")), "{}", messages[2]);
+    assert!(messages[1..].iter().all(|message| message["thread_ts"] == messages[0]["ts"]), "{messages:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_send_in_doubt_is_found_in_the_channel_and_not_repeated() {
     let mut mesh = Mesh::new(1, 1, Told::SlackBot).await;
     mesh.slack.script([SlackBehaviour::Reset]);
@@ -126,4 +157,9 @@ async fn many_messages_in_doubt_are_looked_up_in_one_walk_however_much_was_writt
     })
     .await;
     assert_eq!((mesh.slack.posts().len(), mesh.slack.reads()), (1, 8), "1,501 messages in pages of 200, once");
+    for _ in 0..2 {
+        mesh.round(&[(mesh.monitor(0), Up)]).await;
+    }
+    let posts = mesh.slack.wait_taken(2, LONG).await;
+    assert_eq!(posts[1].path, "/api/chat.postMessage", "what was found is not only one's");
 }

@@ -164,6 +164,33 @@ async fn an_emptied_redis_gets_its_verdicts_back_and_changes_no_incident() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_alerter_that_does_not_know_yet_that_it_lost_a_partition_overwrites_no_newer_verdict() {
+    let mut mesh = Mesh::new(2, 1, Told::SlackWebhook).await;
+    let _alerter = mesh.alerter();
+    mesh.slot = model::Clock::now_ms(&model::SystemClock);
+    mesh.all(Up).await;
+    let (taken, other) = (mesh.monitor(0), mesh.monitor(1));
+    let cache = mesh.stack.cache().await;
+    let states = async || {
+        let verdicts = cache.verdicts(&[taken, other]).await.expect("Redis");
+        verdicts.into_iter().map(|verdict| verdict.map(|one| one.state)).collect::<Vec<_>>()
+    };
+    let both = [Some(ShownState::Up), Some(ShownState::Up)];
+    eventually("both are shown", LONG, async || (states().await == both).then_some(())).await;
+    // Another one took the partition since, and judged more of it.
+    let known = cache.verdicts(&[taken]).await.expect("Redis").remove(0).expect("a verdict");
+    let verdict = model::alerting::Shown { state: ShownState::Down, slot: Some(mesh.slot), ..known };
+    let update = cache::VerdictUpdate { monitor: taken, verdict };
+    let written = cache.write_verdicts(&[cache::VerdictWrite { update, partition: 0, epoch: 99 }]).await.expect("Redis");
+    assert_eq!(written, [true]);
+    for key in [cache.keys().verdict(other), cache.keys().generation()] {
+        cache.query::<()>(redis::cmd("DEL").arg(key)).await.expect("DEL");
+    }
+    eventually("all were written again", LONG, async || (states().await[1] == Some(ShownState::Up)).then_some(())).await;
+    assert_eq!(states().await[0], Some(ShownState::Down));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn records_nobody_can_read_are_set_aside_and_block_nothing() {
     let mut mesh = Mesh::new(1, 1, Told::SlackWebhook).await;
     let alerter = mesh.alerter();

@@ -1,9 +1,12 @@
 //! A due slot: run, made to wait, or missed.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
-use model::{Cause, CheckResult, Millis, Outcome};
+use futures::FutureExt as _;
+use model::{Cause, CheckResult, Millis, MonitorId, Outcome};
+use tokio::sync::mpsc;
 use tracing::{Instrument as _, Span};
 
 use super::admission::{Admitted, Waiting};
@@ -14,6 +17,7 @@ use super::table::Table;
 use super::timeline::Due;
 use super::{Done, Engine, Tools};
 use crate::check::{Checked, check};
+use crate::probe::Attempt;
 
 /// A slot this late is made up for at a pace; later ones of a short stall run at once.
 const LATE_MS: Millis = 1_000;
@@ -21,6 +25,26 @@ const LATE_MS: Millis = 1_000;
 const LONGEST_WAIT_MS: Millis = 10_000;
 /// Progress is noted this often.
 const SEEN_EVERY_MS: Millis = 100;
+
+/// The place of a check under way, given back however that ends.
+struct Place {
+    done: Done,
+    to: mpsc::UnboundedSender<Done>,
+}
+
+impl Place {
+    /// The check came to a result.
+    fn ended(mut self, up: bool) {
+        self.done.up = up;
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        // Fails only at the very end, when nobody counts any more.
+        let _ = self.to.send(self.done);
+    }
+}
 
 impl Engine {
     /// Hands out everything due by `now`. The only way in: whatever happens to a monitor, its shard or the clock only has it looked
@@ -138,8 +162,8 @@ impl Engine {
         let interval_ms = earlier.unwrap_or(entry.schedule.interval_ms);
         let was_up = entry.was_up;
         let tools = Arc::clone(&self.tools);
-        let done = self.done_sender.clone();
         let Waiting { index, generation, slot, host, .. } = *waiting;
+        let place = Place { done: Done { index, generation, slot, host, up: false }, to: self.done_sender.clone() };
         tools.metrics.in_flight.set(i64::try_from(running).unwrap_or(i64::MAX));
         let span = if service::trace::exported() { tracing::info_span!("check", %monitor.id, slot) } else { Span::none() };
         let run = async move {
@@ -147,7 +171,8 @@ impl Engine {
             tools.metrics.lateness.observe(seconds(started_at - slot));
             // What is left of the slot: the next check must not find this one still running.
             let room = Duration::from_millis((slot + interval_ms - now).max(0).unsigned_abs());
-            let checked = check(&tools.prober, Some(&tools.sight), &monitor.spec, &compiled, tools.confirm, room).await;
+            let checked = check(&tools.prober, Some(&tools.sight), &monitor.spec, &compiled, tools.confirm, room);
+            let checked = AssertUnwindSafe(checked).catch_unwind().await.unwrap_or_else(|panic| panicked(monitor.id, panic.as_ref()));
             let Checked { attempt, attempts, doubted } = checked;
             tools.sight.note(monitor.id, &monitor.spec.probe, &attempt, doubted);
             let up = attempt.outcome == Outcome::Up;
@@ -176,11 +201,17 @@ impl Engine {
             };
             service::crash_point!("pinger::checked");
             tools.reporter.report(&result, up && was_up).await;
-            // Fails only at the very end, when nobody counts any more.
-            let _ = done.send(Done { index, generation, slot, host, up });
+            place.ended(up);
         };
         tokio::spawn(run.instrument(span));
     }
+}
+
+/// A fault of ours, whatever the target said: one check's, not the pinger's.
+fn panicked(monitor: MonitorId, panic: &(dyn std::any::Any + Send)) -> Checked {
+    let said = service::panic_text(panic);
+    tracing::error!(%monitor, "a check {said}");
+    Checked { attempt: Attempt::unknown(Cause::Internal, format!("the check {said}")), attempts: 1, doubted: false }
 }
 
 impl Tools {

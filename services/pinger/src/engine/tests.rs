@@ -4,6 +4,7 @@
 mod accounts;
 mod backlog;
 mod orders;
+mod panics;
 
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -97,6 +98,12 @@ struct Parts {
 
 impl Parts {
     fn new() -> Self {
+        let limits = Limits { concurrency: 100_000, host_concurrency: 100_000 };
+        Self::of(limits, &EgressConfig::default(), Arc::clone)
+    }
+
+    /// `clock_of_probes` makes what probes go by of the wall clock.
+    fn of(limits: Limits, egress: &EgressConfig, clock_of_probes: impl Fn(&Arc<dyn Clock>) -> Arc<dyn Clock>) -> Self {
         let wall = Wall { began: Instant::now(), set_by: Arc::default() };
         let clock: Arc<dyn Clock> = Arc::new(wall.clone());
         let metrics = Metrics::register(&prometheus::Registry::new()).expect("metrics");
@@ -107,11 +114,11 @@ impl Parts {
         let (spool, _) = Spool::open(spool_dir.path(), 1 << 30, sender, Arc::clone(&progress), metrics.clone()).expect("a spool");
         let (seen, results) = mpsc::unbounded_channel();
         let (reporter, _) = Reporter::new("t", producer, spool, Arc::clone(&progress), metrics.clone());
-        let egress = Egress::new(&EgressConfig::default()).expect("egress");
+        let egress = Egress::new(egress).expect("egress");
         let sight = Sight::new(egress.clone(), Vec::new(), Arc::clone(&clock), metrics.clone());
         let reference = Arc::new(Reference::new(metrics.clone()));
         let tools = Tools {
-            prober: Prober { egress, pings: Arc::new(Pings::default()), clock: Arc::clone(&clock) },
+            prober: Prober { egress, pings: Arc::new(Pings::default()), clock: clock_of_probes(&clock) },
             reporter: reporter.observed(seen),
             region: region(),
             pinger: "p".to_owned(),
@@ -121,7 +128,7 @@ impl Parts {
             clock,
             sight,
         };
-        let (engine, missed) = Engine::new(tools, Arc::clone(&progress), Limits { concurrency: 100_000, host_concurrency: 100_000 });
+        let (engine, missed) = Engine::new(tools, Arc::clone(&progress), limits);
         Self { wall, progress, reference, results, engine, missed, spool: spool_dir }
     }
 }
@@ -133,7 +140,11 @@ fn all_shards(epoch: u64, progress: Option<Millis>) -> Command {
 
 impl Simulation {
     fn new(monitors: Vec<Arc<Monitor>>) -> Self {
-        let Parts { wall, progress, reference, results, engine, missed, spool } = Parts::new();
+        Self::of(Parts::new(), monitors)
+    }
+
+    fn of(parts: Parts, monitors: Vec<Arc<Monitor>>) -> Self {
+        let Parts { wall, progress, reference, results, engine, missed, spool } = parts;
         let (commands, heard) = mpsc::channel(256);
         let (changes, changed_monitors) = mpsc::unbounded_channel();
         let stop = CancellationToken::new();

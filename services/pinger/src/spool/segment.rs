@@ -1,5 +1,6 @@
 //! One file of the spool.
 
+use std::collections::HashSet;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -19,7 +20,13 @@ pub(super) struct Segment {
     pub(super) corrupt: u64,
     /// How much of it has been given up.
     pub(super) given_up: Level,
+    /// What was written to it in this run, as the gaps it would leave: told where the file cannot be read back. Not of what a former
+    /// run left, whose slots are not ours, and not of more than [`MOST_KNOWN`] records of all files.
+    pub(super) known: Vec<SpoolItem>,
 }
+
+/// About 18 MB: an hour of 50 checks a second.
+pub(super) const MOST_KNOWN: usize = 200_000;
 
 /// What a file has given up, in this order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -40,7 +47,15 @@ pub(super) struct Contents {
 
 impl Segment {
     pub(super) fn new(dir: &Path, sequence: u64) -> Self {
-        Self { sequence, path: dir.join(format!("{sequence:016}.spool")), bytes: 0, records: 0, corrupt: 0, given_up: Level::Nothing }
+        Self {
+            sequence,
+            path: dir.join(format!("{sequence:016}.spool")),
+            bytes: 0,
+            records: 0,
+            corrupt: 0,
+            given_up: Level::Nothing,
+            known: Vec::new(),
+        }
     }
 
     /// The file of a former run; a torn tail is cut off.
@@ -58,12 +73,21 @@ impl Segment {
         Ok(segment)
     }
 
+    /// Its records. Of those of this run that are damaged, the gaps they leave come last: their slots are open, and stand in the way
+    /// of their shards' progress until something is said of them.
     pub(super) fn read(&self) -> io::Result<Contents> {
-        Ok(scan(fs::read(&self.path)?.into()).0)
+        let mut contents = scan(fs::read(&self.path)?.into()).0;
+        if contents.items.len() < self.known.len() {
+            let found: HashSet<_> = contents.items.iter().map(|item| (item.monitor, item.slot)).collect();
+            let lost: Vec<_> = self.known.iter().filter(|item| !found.contains(&(item.monitor, item.slot))).cloned().collect();
+            contents.corrupt = contents.corrupt.max(u64::from(!lost.is_empty()));
+            contents.items.extend(lost);
+        }
+        Ok(contents)
     }
 
-    /// Appends and syncs. On failure the file is put back to what it was.
-    pub(super) fn append(&mut self, file: &mut File, items: &[SpoolItem]) -> io::Result<()> {
+    /// Appends and syncs. On failure the file is put back to what it was. `remember` as many of them.
+    pub(super) fn append(&mut self, file: &mut File, items: &[SpoolItem], remember: usize) -> io::Result<()> {
         let mut buffer = BytesMut::with_capacity(items.len() * 512);
         for item in items {
             item.encode(&mut buffer);
@@ -76,6 +100,7 @@ impl Segment {
         }
         self.bytes += buffer.len() as u64;
         self.records += items.len() as u64;
+        self.known.extend(items.iter().take(remember).map(|item| item.clone().given_up()));
         self.given_up = Level::Nothing;
         Ok(())
     }

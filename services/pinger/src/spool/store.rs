@@ -6,12 +6,15 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::record::SpoolItem;
-use super::segment::{Level, Segment, is_full};
+use super::segment::{Level, MOST_KNOWN, Segment, is_full};
 
 /// A file is closed at this size: what is given up, drained and deleted goes file by file. A small spool
 /// has smaller files, since the first and the last are left alone.
 const SEGMENT_BYTES: u64 = 4 * 1024 * 1024;
 const LEAST_SEGMENT_BYTES: u64 = 64 * 1024;
+/// Files that could not be read are left aside for whoever looks into the disk, up to so much of the limit beside it.
+const ASIDE_IN: u64 = 8;
+const ASIDE: &str = "unreadable";
 
 /// The spool's files.
 #[derive(Debug)]
@@ -86,6 +89,7 @@ impl Store {
                 store.segments.push_back(segment);
             }
         }
+        store.bound_aside();
         Ok(store)
     }
 
@@ -136,8 +140,9 @@ impl Store {
             self.segments.push_back(segment);
             self.writer.insert(file)
         };
+        let remember = MOST_KNOWN.saturating_sub(self.segments.iter().map(|segment| segment.known.len()).sum());
         match self.segments.back_mut() {
-            Some(last) => last.append(writer, items),
+            Some(last) => last.append(writer, items, remember),
             None => Ok(()),
         }
     }
@@ -145,10 +150,11 @@ impl Store {
     /// The oldest results that wait, at most `most` and of one file.
     pub fn peek(&mut self, most: usize) -> Batch {
         loop {
-            let Some(first) = self.segments.front() else { return Batch::default() };
+            let only = self.segments.len() == 1;
+            let Some(first) = self.segments.front_mut() else { return Batch::default() };
             let sequence = first.sequence;
             if self.head.is_none() {
-                if self.segments.len() == 1 {
+                if only {
                     // The file being drained is not appended to any more.
                     self.writer = None;
                 }
@@ -160,9 +166,11 @@ impl Store {
                     Err(error) => {
                         tracing::error!(%error, file = %first.path.display(), "a file of the spool cannot be read and is left aside");
                         self.corrupt += first.records.max(1);
-                        let _ = fs::rename(&first.path, first.path.with_extension("unreadable"));
-                        self.segments.pop_front();
-                        continue;
+                        let _ = fs::rename(&first.path, first.path.with_extension(ASIDE));
+                        // Nothing of it is left here but what is still known.
+                        first.bytes = 0;
+                        self.head = Some(std::mem::take(&mut first.known).into());
+                        self.bound_aside();
                     }
                 }
             }
@@ -194,9 +202,28 @@ impl Store {
         }
         if let Some(first) = self.segments.pop_front()
             && let Err(error) = fs::remove_file(&first.path)
+            && error.kind() != io::ErrorKind::NotFound
         {
             // Sent again after a restart, which changes nothing.
             tracing::warn!(%error, file = %first.path.display(), "a drained file of the spool cannot be deleted");
+        }
+    }
+
+    /// The oldest files that were left aside go where they are too many.
+    fn bound_aside(&self) {
+        let Ok(entries) = fs::read_dir(&self.dir) else { return };
+        let paths = entries.filter_map(|entry| Some(entry.ok()?.path())).filter(|path| path.extension().is_some_and(|is| is == ASIDE));
+        let mut aside: Vec<(PathBuf, u64)> = paths.map(|path| (path.clone(), fs::metadata(&path).map_or(0, |file| file.len()))).collect();
+        aside.sort_unstable();
+        let mut bytes: u64 = aside.iter().map(|(_, length)| length).sum();
+        for (path, length) in aside {
+            if bytes <= self.limit / ASIDE_IN {
+                return;
+            }
+            bytes -= length;
+            if let Err(error) = fs::remove_file(&path) {
+                tracing::warn!(%error, file = %path.display(), "a file that was left aside cannot be deleted");
+            }
         }
     }
 

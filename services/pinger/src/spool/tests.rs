@@ -149,6 +149,52 @@ fn a_file_of_rubbish_is_no_obstacle() {
     assert_eq!(files(dir.path()).len(), 1, "only what is not ours is left");
 }
 
+#[test]
+fn what_is_damaged_under_a_living_pinger_leaves_its_gaps() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let mut store = Store::open(dir.path(), ROOMY).expect("opened");
+    let all = items(0..20, Kind::Result, 100);
+    store.append(&all).expect("written");
+    let file = files(dir.path()).remove(0);
+    let mut bytes = fs::read(&file).expect("read");
+    let length = bytes.len() / all.len();
+    // One in the middle, and the last, which without what is known would be a torn tail.
+    for hit in [5, 19] {
+        bytes[hit * length + length / 2] ^= 1;
+    }
+    fs::write(&file, &bytes).expect("damaged");
+    let found = drain(&mut store);
+    assert!(store.corrupt() > 0);
+    assert_eq!(found[..18].iter().filter(|item| item.kind == Kind::Result).count(), 18);
+    assert_eq!(found[18..], [all[5].clone().given_up(), all[19].clone().given_up()]);
+    assert_eq!((store.records(), files(dir.path()).len()), (0, 0));
+}
+
+#[test]
+fn a_file_that_cannot_be_read_under_a_living_pinger_leaves_its_gaps() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let mut store = Store::open(dir.path(), ROOMY).expect("opened");
+    store.append(&items(0..20, Kind::Result, 100)).expect("written");
+    let file = files(dir.path()).remove(0);
+    fs::remove_file(&file).expect("removed");
+    fs::create_dir(&file).expect("nothing that can be read");
+    assert_eq!(drain(&mut store), items(0..20, Kind::Gap, 0));
+    assert_eq!(files(dir.path()), [file.with_extension("unreadable")]);
+    store.append(&items(20..23, Kind::Result, 10)).expect("written");
+    assert_eq!(drain(&mut store), items(20..23, Kind::Result, 10), "and it goes on");
+}
+
+#[test]
+fn of_what_cannot_be_read_only_the_newest_is_left_aside() {
+    let dir = tempfile::tempdir().expect("a directory");
+    for n in 1..=5 {
+        fs::write(dir.path().join(format!("{n:016}.unreadable")), vec![0; 50 * 1024]).expect("written");
+    }
+    Store::open(dir.path(), 1024 * 1024).expect("opened");
+    let left: Vec<_> = files(dir.path()).iter().map(|file| file.file_stem().expect("a name").to_owned()).collect();
+    assert_eq!(left, ["0000000000000004", "0000000000000005"]);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 

@@ -15,8 +15,9 @@ use crate::seed::Seed;
 
 const CONSUMERS: [Service; 2] = [Service::Processor, Service::Alerter];
 const MONITORS: usize = 12;
-/// More than the hundred a minute that are let through whatever their share.
-const FLOOD: u64 = 160;
+/// More than the hundred that are let through beside good ones, and what is left of them fewer than the 32 that are let through
+/// where nothing else comes.
+const FLOOD: u64 = 120;
 /// A consumer has to stop by then, and to say so.
 const STOPS: Duration = Duration::from_secs(5);
 /// The window of a minute, and the tries every half.
