@@ -22,6 +22,8 @@ pub enum SlackBehaviour {
     Status(u16),
     /// 200 with somebody else's page, as a proxy that wants a login answers; not taken.
     Page,
+    /// 200 with `ok: false` and this word, on a webhook too; not taken.
+    Failed(&'static str),
     /// Answered `ok: false` with this word; not taken. On a webhook: 400 with the word.
     Refused(&'static str),
     /// Taken, and never answered.
@@ -70,9 +72,33 @@ struct State {
     posts: Vec<SlackPost>,
     script: VecDeque<SlackBehaviour>,
     always: Option<SlackBehaviour>,
-    /// The bot's channel, oldest first.
+    /// What becomes of the next reads, and of every other.
+    reading: VecDeque<SlackBehaviour>,
+    always_reading: Option<SlackBehaviour>,
+    /// The bot's channels, oldest message first.
     messages: Vec<Value>,
+    /// `#ops` has this id, where it is not [`OPS`] any more.
+    made_anew: Option<&'static str>,
     reads: usize,
+}
+
+/// The bot's channels, `#ops` and `#other`.
+const OPS: &str = "C0FAKE";
+const OTHER: &str = "C0OTHER";
+
+impl State {
+    fn ops(&self) -> &'static str {
+        self.made_anew.unwrap_or(OPS)
+    }
+
+    /// The channel that a request means, if there is such a one.
+    fn channel(&self, set: &str) -> Option<&'static str> {
+        let (ops, set) = (self.ops(), set.replace("%23", "#"));
+        if set == "#ops" || set == ops {
+            return Some(ops);
+        }
+        (set == "#other" || set == OTHER).then_some(OTHER)
+    }
 }
 
 impl FakeSlack {
@@ -115,6 +141,21 @@ impl FakeSlack {
         lock(&self.state).always = Some(behaviour);
     }
 
+    /// What becomes of the next reads by a bot, one each: `RateLimited`, `Status`, `Page`, `Slow`, `Failed`. The later ones are answered.
+    pub fn script_reads(&self, behaviours: impl IntoIterator<Item = SlackBehaviour>) {
+        lock(&self.state).reading.extend(behaviours);
+    }
+
+    /// What becomes of every read beyond those, until told otherwise.
+    pub fn always_reads(&self, behaviour: SlackBehaviour) {
+        lock(&self.state).always_reading = Some(behaviour);
+    }
+
+    /// `#ops` is made anew: another channel, under another id, and the old one is gone.
+    pub fn make_ops_anew(&self) {
+        lock(&self.state).made_anew = Some("C0ANEW");
+    }
+
     /// Every POST so far, `chat.update` included; reads are not.
     pub fn posts(&self) -> Vec<SlackPost> {
         lock(&self.state).posts.clone()
@@ -133,9 +174,10 @@ impl FakeSlack {
     /// Others write so many messages into the bot's channel.
     pub fn chatter(&self, messages: usize) {
         let mut state = lock(&self.state);
+        let ops = state.ops();
         for _ in 0..messages {
             let ts = next_ts(&state);
-            state.messages.push(json!({"type": "message", "text": "lunch?", "ts": ts}));
+            state.messages.push(json!({"type": "message", "text": "lunch?", "ts": ts, "channel": ops}));
         }
     }
 
@@ -193,8 +235,7 @@ async fn serve(mut stream: TcpStream, state: &Mutex<State>) -> std::io::Result<(
     }
     let Some((method, path, headers, body)) = read(&mut stream).await? else { return Ok(()) };
     if method == "GET" {
-        let answer = if path.starts_with("/api/conversations.list") { channels() } else { history(&mut lock(state), &path) };
-        return reply(&mut stream, 200, "application/json", &answer.to_string(), None).await;
+        return serve_read(&mut stream, state, &path).await;
     }
     let at = Instant::now();
     let body: Value = serde_json::from_slice(&body).unwrap_or(Value::Null);
@@ -203,6 +244,7 @@ async fn serve(mut stream: TcpStream, state: &Mutex<State>) -> std::io::Result<(
         let behaviour = state.script.pop_front().or_else(|| state.always.clone()).unwrap_or(SlackBehaviour::Ok);
         let taken = matches!(behaviour, SlackBehaviour::Ok | SlackBehaviour::Hang | SlackBehaviour::Reset | SlackBehaviour::Slow(_));
         let answer = if taken { take(&mut state, &path, &body) } else { Value::Null };
+        let taken = taken && answer["error"] != "channel_not_found";
         state.posts.push(SlackPost { at, path: path.clone(), headers, body, taken, behaviour: behaviour.clone() });
         (behaviour, answer)
     };
@@ -218,8 +260,9 @@ async fn serve(mut stream: TcpStream, state: &Mutex<State>) -> std::io::Result<(
             reply(&mut stream, 429, "application/json", r#"{"ok":false,"error":"ratelimited"}"#, Some(seconds)).await
         }
         SlackBehaviour::Status(status) => reply(&mut stream, status, "text/plain", "trouble", None).await,
-        SlackBehaviour::Page => reply(&mut stream, 200, "text/html", "<html><body>Log in to go on</body></html>", None).await,
-        SlackBehaviour::Refused(word) if api => reply(&mut stream, 200, kind, &json!({"ok": false, "error": word}).to_string(), None).await,
+        SlackBehaviour::Page => reply(&mut stream, 200, "text/html", PAGE, None).await,
+        SlackBehaviour::Failed(word) => reply(&mut stream, 200, "application/json", &failed(word), None).await,
+        SlackBehaviour::Refused(word) if api => reply(&mut stream, 200, kind, &failed(word), None).await,
         SlackBehaviour::Refused(word) => reply(&mut stream, 400, "text/plain", word, None).await,
         SlackBehaviour::Hang => {
             tokio::time::sleep(Duration::from_mins(2)).await;
@@ -229,19 +272,48 @@ async fn serve(mut stream: TcpStream, state: &Mutex<State>) -> std::io::Result<(
     }
 }
 
+const PAGE: &str = "<html><body>Log in to go on</body></html>";
+
+fn failed(word: &str) -> String {
+    json!({"ok": false, "error": word}).to_string()
+}
+
+async fn serve_read(stream: &mut TcpStream, state: &Mutex<State>, path: &str) -> std::io::Result<()> {
+    let behaviour = {
+        let mut state = lock(state);
+        state.reading.pop_front().or_else(|| state.always_reading.clone()).unwrap_or(SlackBehaviour::Ok)
+    };
+    match behaviour {
+        SlackBehaviour::RateLimited(seconds) => {
+            return reply(stream, 429, "application/json", &failed("ratelimited"), Some(seconds)).await;
+        }
+        SlackBehaviour::Status(status) => return reply(stream, status, "text/plain", "trouble", None).await,
+        SlackBehaviour::Page => return reply(stream, 200, "text/html", PAGE, None).await,
+        SlackBehaviour::Failed(word) => return reply(stream, 200, "application/json", &failed(word), None).await,
+        SlackBehaviour::Slow(pause) => tokio::time::sleep(pause).await,
+        _ => {}
+    }
+    let answer = if path.starts_with("/api/conversations.list") { channels(lock(state).ops()) } else { history(&mut lock(state), path) };
+    reply(stream, 200, "application/json", &answer.to_string(), None).await
+}
+
 fn next_ts(state: &State) -> String {
     format!("{}.{:06}", 1_900_000_000 + state.messages.len(), state.messages.len())
 }
 
 /// The effect of a POST that is taken, and the Web API's answer to it.
 fn take(state: &mut State, path: &str, body: &Value) -> Value {
-    let channel = "C0FAKE";
+    let channel = state.channel(body["channel"].as_str().unwrap_or_default());
+    if path.starts_with("/api/chat.") && channel.is_none() {
+        return json!({"ok": false, "error": "channel_not_found"});
+    }
     match path {
         "/api/chat.postMessage" => {
             let ts = next_ts(state);
             let mut message = body.clone();
             message["ts"] = json!(ts);
             message["type"] = json!("message");
+            message["channel"] = json!(channel);
             state.messages.push(message.clone());
             json!({"ok": true, "channel": channel, "ts": ts, "message": message})
         }
@@ -260,9 +332,10 @@ fn take(state: &mut State, path: &str, body: &Value) -> Value {
     }
 }
 
-/// `conversations.list`: the bot's channel under its name, `#ops`.
-fn channels() -> Value {
-    json!({"ok": true, "channels": [{"id": "C0OTHER", "created": 1_700_000_000, "name": "other"}, {"id": "C0FAKE", "created": 1_700_000_000, "name": "ops"}]})
+/// `conversations.list`: the bot's channels under their names.
+fn channels(ops: &str) -> Value {
+    let channel = |id, name| json!({"id": id, "created": 1_700_000_000, "name": name});
+    json!({"ok": true, "channels": [channel(OTHER, "other"), channel(ops, "ops")]})
 }
 
 /// `conversations.history`: newest first; replies only where they were broadcast. A cursor is the number of those seen before.
@@ -271,14 +344,15 @@ fn history(state: &mut State, path: &str) -> Value {
         return json!({"ok": false, "error": "unknown_method"});
     }
     let query: HashMap<&str, &str> = path.split(['?', '&']).filter_map(|part| part.split_once('=')).collect();
-    if query.get("channel") != Some(&"C0FAKE") {
+    let Some(channel) = state.channel(query.get("channel").copied().unwrap_or_default()) else {
         return json!({"ok": false, "error": "channel_not_found"});
-    }
+    };
     state.reads += 1;
     let number = |name, default| query.get(name).and_then(|text| text.parse().ok()).unwrap_or(default);
     let (before, limit) = (number("cursor", 0), number("limit", 100));
     let with_metadata = path.contains("include_all_metadata=true");
-    let shown = state.messages.iter().rev().filter(|message| message["thread_ts"].is_null() || message["reply_broadcast"] == json!(true));
+    let there = state.messages.iter().rev().filter(|message| message["channel"] == channel);
+    let shown = there.filter(|message| message["thread_ts"].is_null() || message["reply_broadcast"] == json!(true));
     let shown: Vec<&Value> = shown.collect();
     let more = shown.len().saturating_sub(before + limit) > 0;
     let messages: Vec<Value> = shown

@@ -5,11 +5,13 @@ pub mod notice;
 mod slack_blocks;
 mod slack_bot;
 mod slack_place;
+mod slack_read;
 mod slack_text;
 mod slack_transport;
 mod slack_webhook;
 mod webhook;
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use directory::wire::{Channel, ChannelSettings};
@@ -65,6 +67,12 @@ impl Channels {
         known_id: Option<String>,
         may_send: MaySend<'_>,
     ) -> Result<Vec<Sent>, SendFailure> {
+        let begun = AtomicBool::new(false);
+        let may_send: MaySend<'_> = &|| {
+            let ours = may_send();
+            begun.fetch_or(ours, Ordering::Relaxed);
+            ours
+        };
         let attempt = async {
             match &channel.settings {
                 ChannelSettings::SlackWebhook { url } => slack_webhook::send(self, url, notices, may_send).await,
@@ -72,11 +80,20 @@ impl Channels {
                 ChannelSettings::Webhook { url, secret } => webhook::send(self, url, secret.as_ref(), notices, may_send).await,
             }
         };
-        // Each request has the same limit; this one bounds their sum. What was written by then is unknown.
+        // Each request has the same limit; this one bounds their sum. Whether a message was written by then is unknown, if one was begun.
         match tokio::time::timeout(ATTEMPT * 3, attempt).await {
             Ok(sent) => sent,
-            Err(_) => Err(SendFailure::Doubtful { error: "the attempt did not end in time".to_owned() }),
+            Err(_) if begun.into_inner() => Err(SendFailure::Doubtful { error: "the attempt did not end in time".to_owned() }),
+            Err(_) => Err(SendFailure::Retry { after: None, error: "the message's turn did not come in time".to_owned() }),
         }
+    }
+}
+
+/// Where within it a channel's messages go, as it is set, where they tell an id of that place.
+pub fn place(settings: &ChannelSettings) -> Option<&str> {
+    match settings {
+        ChannelSettings::SlackBot { channel, .. } => Some(channel),
+        ChannelSettings::SlackWebhook { .. } | ChannelSettings::Webhook { .. } => None,
     }
 }
 

@@ -52,6 +52,8 @@ pub struct ClaimedDelivery {
     /// Where the incident's first message is, on channels that say so.
     pub parent_channel: Option<String>,
     pub parent_ts: Option<String>,
+    /// The channel as it was set then.
+    pub parent_set: Option<String>,
 }
 
 /// A query over deliveries `due` with their `incidents`, of which it takes only those whose turn it is on their channel: nothing of their incident, nor
@@ -182,13 +184,14 @@ async fn read(tx: &mut Transaction, claimed: &[Uuid]) -> Result<Vec<ClaimedDeliv
                    COALESCE(i.cause, n.reason) AS "cause?", i.detail AS "detail?", COALESCE(i.regions, ARRAY[n.region]) AS "regions!",
                    i.acknowledged_by AS "acknowledged_by?", i.note AS "note?",
                    n.region AS "region?", n.slots_unknown AS "slots_unknown?",
-                   parent.message_channel AS "parent_channel?", parent.message_ts AS "parent_ts?"
+                   parent.message_channel AS "parent_channel?", parent.message_ts AS "parent_ts?",
+                   parent.message_set AS "parent_set?"
                FROM deliveries d
                LEFT JOIN alerts a ON a.id = d.alert_id
                LEFT JOIN incidents i ON i.id = a.incident_id
                LEFT JOIN notices n ON n.id = d.notice_id
                LEFT JOIN LATERAL (
-                   SELECT p.message_channel, p.message_ts FROM deliveries p
+                   SELECT p.message_channel, p.message_ts, p.message_set FROM deliveries p
                    WHERE p.incident_id = d.incident_id AND p.channel_id = d.channel_id AND p.state = 'sent' AND p.message_ts IS NOT NULL
                    ORDER BY p.sequence LIMIT 1) parent ON true
                WHERE d.id = ANY($1) ORDER BY d.due_at, d.sequence"#,
@@ -228,6 +231,7 @@ async fn read(tx: &mut Transaction, claimed: &[Uuid]) -> Result<Vec<ClaimedDeliv
             earlier_ms: row.earlier_ms,
             parent_channel: row.parent_channel,
             parent_ts: row.parent_ts,
+            parent_set: row.parent_set,
         })
         .collect())
 }

@@ -7,11 +7,16 @@ use uuid::Uuid;
 
 use crate::{Store, StoreError, from_millis, to_millis};
 
+/// Of words that a channel chose, so many characters are kept.
+const WORDS: usize = 500;
+
 /// Where a message is, on channels that say so.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SentMessage {
     pub channel: Option<String>,
     pub ts: Option<String>,
+    /// The channel as it was set when the message went there.
+    pub set: Option<String>,
 }
 
 /// How an attempt ended.
@@ -58,13 +63,14 @@ impl Store {
                 Settlement::Sent { message, found } => {
                     ours += sqlx::query!(
                         r#"UPDATE deliveries SET state = 'sent', sent_at = $3, owner = NULL, lease_until = NULL, last_error = NULL,
-                               message_channel = $4, message_ts = $5
+                               message_channel = $4, message_ts = $5, message_set = $6
                            WHERE id = $1 AND owner = $2 AND state = 'sending'"#,
                         id,
                         owner,
                         now,
-                        message.channel,
-                        message.ts,
+                        message.channel.as_deref().map(plain),
+                        message.ts.as_deref().map(plain),
+                        message.set,
                     )
                     .execute(&mut *tx)
                     .await?
@@ -72,6 +78,7 @@ impl Store {
                     (if *found { "found" } else { "sent" }, None)
                 }
                 Settlement::Retry { due_at, why, error } => {
+                    let error = plain(error);
                     ours += sqlx::query!(
                         r#"UPDATE deliveries SET state = 'pending', due_at = $3, owner = NULL, lease_until = NULL, last_error = $4,
                                doubtful = doubtful OR $5,
@@ -92,6 +99,7 @@ impl Store {
                     (if *why == Again::Doubtful { "doubtful" } else { "retry" }, Some(error))
                 }
                 Settlement::Dead { error } => {
+                    let error = plain(error);
                     ours += sqlx::query!(
                         r#"UPDATE deliveries SET state = 'dead', owner = NULL, lease_until = NULL, last_error = $3
                            WHERE id = $1 AND owner = $2 AND state = 'sending'"#,
@@ -138,12 +146,13 @@ impl Store {
         Ok(renewed)
     }
 
-    /// The channel's own id, where an earlier message told it (Slack: a channel set as `#name`).
-    pub async fn known_message_channel(&self, channel: ChannelId) -> Result<Option<String>, StoreError> {
+    /// The channel's own id, where an earlier message told it (Slack: a channel set as `#name`) while it was `set` as it is now.
+    pub async fn known_message_channel(&self, channel: ChannelId, set: &str) -> Result<Option<String>, StoreError> {
         let known = sqlx::query_scalar!(
             r#"SELECT message_channel AS "message_channel!" FROM deliveries
-               WHERE channel_id = $1 AND message_channel IS NOT NULL ORDER BY created_at DESC LIMIT 1"#,
+               WHERE channel_id = $1 AND message_channel IS NOT NULL AND message_set = $2 ORDER BY created_at DESC LIMIT 1"#,
             channel.0,
+            set,
         )
         .fetch_optional(self.pool())
         .await?;
@@ -163,4 +172,9 @@ impl Store {
         .await?;
         Ok(Backlog { waiting: row.waiting, dead: row.dead, oldest: row.oldest.map(to_millis) })
     }
+}
+
+/// Words that a channel chose, as PostgreSQL takes them: it takes no NUL.
+fn plain(words: &str) -> String {
+    words.chars().take(WORDS).map(|c| if c.is_control() { ' ' } else { c }).collect()
 }

@@ -103,7 +103,17 @@ async fn claim(store: &Store, owner: u128) -> Vec<ClaimedDelivery> {
 }
 
 async fn claim_at(store: &Store, owner: u128, now: Millis) -> Vec<ClaimedDelivery> {
-    store.claim_deliveries(Uuid::from_u128(owner), &[], 10_000, LEASE, now, &mut Steady::default()).await.expect("claimed")
+    store.claim_deliveries(Uuid::from_u128(owner), &[], 10_000, LEASE, now, &mut long_here(LEASE)).await.expect("claimed")
+}
+
+/// PostgreSQL has answered it for longer than a lease.
+pub fn long_here(lease: Duration) -> Steady {
+    let (mut steady, now) = (Steady::default(), SystemClock.now_ms());
+    let from = now - Millis::try_from(lease.as_millis()).expect("short") - 7_000;
+    for at in (from..now).step_by(5_000) {
+        steady.answered(at, lease);
+    }
+    steady
 }
 
 /// All claims of so far have run out.
@@ -266,7 +276,7 @@ async fn after_an_absence_of_postgresql_claims_that_ran_out_are_left_to_their_ow
     run_out(store).await;
     // It last answered the other sender a minute ago.
     let mut steady = Steady::default();
-    assert!(steady.answered(SystemClock.now_ms() - MINUTE, LEASE));
+    let _ = [76, 69, 62, 60].map(|ago| steady.answered(SystemClock.now_ms() - ago * 1000, LEASE));
     let other = Uuid::from_u128(2);
     let claimed = store.claim_deliveries(other, &[], 10, LEASE, BEGIN + 60 * MINUTE, &mut steady).await.expect("claimed");
     assert_eq!(claimed, [], "neither claimed nor folded");
@@ -275,6 +285,57 @@ async fn after_an_absence_of_postgresql_claims_that_ran_out_are_left_to_their_ow
     assert_eq!(store.settle_deliveries(Uuid::from_u128(1), &ends, BEGIN).await.expect("settled"), 1);
     let claimed = store.claim_deliveries(other, &[], 10, LEASE, BEGIN + 60 * MINUTE, &mut steady).await.expect("claimed");
     assert_eq!(claimed.iter().map(|one| (one.kind.as_str(), one.tells_opening)).collect::<Vec<_>>(), [("resolved", false)]);
+}
+
+#[tokio::test]
+async fn a_sender_that_has_just_come_leaves_claims_that_ran_out_to_their_owners_for_a_lease_and_takes_what_is_nobodys() {
+    let stack = Stack::new();
+    let store = &stack.database().await.store;
+    let mut told = Told::default();
+    told.outage(1, 0, BEGIN, None);
+    told.commit(store).await;
+    let opened = claim(store, 1).await;
+    let mut later = Told::default();
+    later.outage(1, 0, BEGIN, Some(BEGIN + MINUTE));
+    later.outage(2, 0, BEGIN, None);
+    later.commit(store).await;
+    // PostgreSQL was away: the owner could neither renew nor record.
+    run_out(store).await;
+    let now = BEGIN + 60 * MINUTE;
+    let new = store.claim_deliveries(Uuid::from_u128(2), &[], 10, LEASE, now, &mut Steady::default()).await.expect("claimed");
+    assert_eq!(new.iter().map(|one| one.monitor.0.as_u128()).collect::<Vec<_>>(), [2], "neither claimed nor folded");
+    // One that was here all the time waits no longer than the claim.
+    let taken = store.claim_deliveries(Uuid::from_u128(3), &[], 10, LEASE, now, &mut long_here(LEASE)).await.expect("claimed");
+    assert_eq!(taken.iter().map(|one| (one.incident, one.tells_opening)).collect::<Vec<_>>(), [(opened[0].incident, true)]);
+}
+
+#[tokio::test]
+async fn words_that_a_channel_chose_are_recorded_whatever_they_are() {
+    let stack = Stack::new();
+    let store = &stack.database().await.store;
+    let mut told = Told::default();
+    told.outage(1, 0, BEGIN, None);
+    told.outage(2, 0, BEGIN, None);
+    told.outage(3, 0, BEGIN, None);
+    told.commit(store).await;
+    let words = format!("Slack says \u{0}\n{}", "é".repeat(9_000));
+    let message = SentMessage { channel: Some("C\u{0}1".to_owned()), ts: Some("\u{0}".to_owned()), set: Some("#ops".to_owned()) };
+    let ends = [
+        Settlement::Retry { due_at: BEGIN, why: Again::Refused, error: words.clone() },
+        Settlement::Dead { error: words },
+        Settlement::Sent { message, found: false },
+    ];
+    let claimed = claim(store, 1).await;
+    let ends: Vec<_> = claimed.iter().zip(ends).map(|(one, end)| (one.id, one.attempt, end)).collect();
+    assert_eq!(store.settle_deliveries(Uuid::from_u128(1), &ends, BEGIN).await.expect("settled"), 3);
+    let kept: Vec<String> =
+        sqlx::query_scalar("SELECT DISTINCT last_error FROM deliveries WHERE last_error IS NOT NULL UNION SELECT error FROM delivery_attempts WHERE error IS NOT NULL")
+            .fetch_all(store.pool())
+            .await
+            .expect("read");
+    assert_eq!(kept, [format!("Slack says   {}", "é".repeat(487))]);
+    assert_eq!(store.known_message_channel(CHANNEL, "#ops").await.expect("asked").as_deref(), Some("C 1"));
+    assert_eq!(store.known_message_channel(CHANNEL, "#alerts").await.expect("asked"), None, "of another place");
 }
 
 #[tokio::test]

@@ -1,11 +1,10 @@
 //! The pace of a channel, kept for all alerters together.
 
 use model::ChannelId;
-use store::incidents::Steady;
 use testkit::Stack;
 use uuid::Uuid;
 
-use crate::claims::{BEGIN, CHANNEL, LEASE, Told};
+use crate::claims::{BEGIN, CHANNEL, LEASE, Told, long_here};
 
 const OTHER: ChannelId = ChannelId(Uuid::from_u128(10));
 
@@ -43,7 +42,7 @@ async fn a_channel_that_rests_is_given_to_nobody_and_holds_up_no_other() {
     told.commit(store).await;
     let rest = |until_in: i64| store.pace_channel(CHANNEL, move |pace, now| pace.until = now + until_in);
     rest(3_600_000).await.expect("paced");
-    let claim = async || store.claim_deliveries(Uuid::from_u128(1), &[], 10, LEASE, BEGIN, &mut Steady::default()).await.expect("claimed");
+    let claim = async || store.claim_deliveries(Uuid::from_u128(1), &[], 10, LEASE, BEGIN, &mut long_here(LEASE)).await.expect("claimed");
     assert_eq!(claim().await.iter().map(|one| one.channel).collect::<Vec<_>>(), [OTHER]);
     let due = store.next_delivery_due(&[OTHER], BEGIN).await.expect("asked").expect("one waits");
     assert!((3_500_000..=3_600_000).contains(&due), "{due} ms");

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use model::Millis;
 use store::Store;
-use store::incidents::{Again, ClaimedDelivery, SentMessage, Settlement, Steady};
+use store::incidents::{Again, ClaimedDelivery, SentMessage, Settlement};
 use testkit::Stack;
 use uuid::Uuid;
 
-use crate::claims::{BEGIN, LEASE, MINUTE, Told, run_out};
+use crate::claims::{BEGIN, LEASE, MINUTE, Told, long_here, run_out};
 
 const SECOND: Millis = 1000;
 
@@ -18,7 +18,7 @@ async fn claim(store: &Store, owner: u128, now: Millis) -> Vec<ClaimedDelivery> 
 }
 
 async fn claim_for(store: &Store, owner: u128, lease: Duration, now: Millis) -> Vec<ClaimedDelivery> {
-    store.claim_deliveries(Uuid::from_u128(owner), &[], 2, lease, now, &mut Steady::default()).await.expect("claimed")
+    store.claim_deliveries(Uuid::from_u128(owner), &[], 2, lease, now, &mut long_here(lease)).await.expect("claimed")
 }
 
 async fn settle(store: &Store, owner: u128, one: &ClaimedDelivery, end: Settlement, now: Millis) {

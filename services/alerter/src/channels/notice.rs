@@ -47,7 +47,16 @@ pub struct Notice {
     pub doubtful: bool,
     pub created_at: Millis,
     /// The incident's first message, on channels that say so.
-    pub parent: Option<(String, String)>,
+    pub parent: Option<Parent>,
+}
+
+/// Where a message is that others belong to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Parent {
+    pub channel: String,
+    pub ts: String,
+    /// The channel as it was set when the message went there.
+    pub set: Option<String>,
 }
 
 impl Notice {
@@ -81,7 +90,11 @@ impl Notice {
             tells_opening: delivery.tells_opening,
             doubtful: delivery.doubtful,
             created_at: delivery.created_at,
-            parent: delivery.parent_channel.clone().zip(delivery.parent_ts.clone()),
+            parent: delivery.parent_channel.clone().zip(delivery.parent_ts.clone()).map(|(channel, ts)| Parent {
+                channel,
+                ts,
+                set: delivery.parent_set.clone(),
+            }),
         }
     }
 

@@ -3,6 +3,7 @@
 //! doubt is looked up in the channel by its metadata before anything is sent again.
 
 use std::collections::HashMap;
+use std::iter;
 
 use model::Millis;
 use secrecy::{ExposeSecret, SecretString};
@@ -14,6 +15,7 @@ use store::incidents::SentMessage;
 use super::notice::{Notice, NoticeKind};
 use super::slack_blocks::EVENT_TYPE;
 use super::slack_place::Place;
+use super::slack_read::{Unread, read};
 use super::slack_transport::GuardedConnector;
 use super::{Channels, MaySend, SendFailure, Sent, check};
 
@@ -36,29 +38,49 @@ pub async fn send(
     let token = SlackApiToken::new(token.expose_secret().into());
     let session = channels.slack.open_session(&token);
     let place = Place::new(channel, known_id);
+    match tell(channels, &session, &place, notices, may_send).await {
+        // What is refused is surely not there.
+        Err(SendFailure::Refused { error }) => match place.as_set() {
+            Some(as_set) => {
+                tracing::warn!(error, "the Slack channel is refused by the id that it told; it is tried as it is set");
+                tell(channels, &session, &as_set, notices, may_send).await
+            }
+            None => Err(SendFailure::Refused { error }),
+        },
+        sent => sent,
+    }
+}
+
+async fn tell(
+    channels: &Channels,
+    session: &Session<'_>,
+    place: &Place<'_>,
+    notices: &[Notice],
+    may_send: MaySend<'_>,
+) -> Result<Vec<Sent>, SendFailure> {
     if let [notice] = notices {
-        return Ok(vec![single(channels, &session, &place, notice, may_send).await?]);
+        return Ok(vec![single(channels, session, place, notice, may_send).await?]);
     }
     let doubtful: Vec<&Notice> = notices.iter().filter(|notice| notice.doubtful).collect();
     let ids: Vec<String> = doubtful.iter().map(|notice| notice.alert.to_string()).collect();
-    let found = find(&session, &place, doubtful.iter().map(|notice| began(notice)).min(), &ids, "alerts").await?;
+    let found = find(session, place, doubtful.iter().map(|notice| began(notice)).min(), &ids, "alerts").await?;
     let mut sent: Vec<Option<Sent>> = notices.iter().map(|notice| known(&found, &notice.alert.to_string())).collect();
     let fresh: Vec<Notice> =
         notices.iter().zip(&sent).filter(|(notice, sent)| sent.is_none() && notice.is_news()).map(|(notice, _)| notice.clone()).collect();
     let posted = if fresh.is_empty() {
         SentMessage::default()
     } else {
-        post(&session, &place, channels.blocks.group(&fresh), common_thread(&fresh), may_send).await?
+        post(session, place, channels.blocks.group(&fresh), common_thread(place, &fresh), may_send).await?
     };
     let grouped = Sent { message: SentMessage { ts: posted.ts.map(|ts| format!("{SHARED}{ts}")), ..posted }, found: false };
     Ok(sent.iter_mut().map(|found| found.take().unwrap_or_else(|| grouped.clone())).collect())
 }
 
 /// Where all of these go on: what was told together and is over together. One of an incident that is new has none.
-fn common_thread(notices: &[Notice]) -> Option<&str> {
-    let thread = |notice: &Notice| notice.parent.as_ref().map(|(_, ts)| ts.clone());
-    let (_, first) = notices.first()?.parent.as_ref()?;
-    notices.iter().all(|notice| thread(notice).as_ref() == Some(first)).then(|| thread_of(first).0)
+fn common_thread<'a>(place: &Place<'_>, notices: &'a [Notice]) -> Option<&'a str> {
+    let thread = |notice: &'a Notice| notice.parent.as_ref().filter(|parent| place.holds(parent)).map(|parent| parent.ts.as_str());
+    let first = thread(notices.first()?)?;
+    notices.iter().all(|notice| thread(notice) == Some(first)).then(|| thread_of(first).0)
 }
 
 /// The thread at a place, and whether several incidents have it.
@@ -79,7 +101,7 @@ async fn single(
         return Ok(sent);
     }
     // Where the beginning was never confirmed, it may still be there.
-    let mut parent = notice.parent.clone();
+    let mut parent = notice.parent.as_ref().filter(|parent| place.holds(parent)).map(|parent| (parent.channel.clone(), parent.ts.clone()));
     if parent.is_none() && notice.tells_opening && matches!(notice.kind, NoticeKind::Recovered | NoticeKind::Sees) {
         let beginning = find_one(session, place, notice, notice.incident.to_string(), "incidents").await?;
         parent = beginning.and_then(|sent| sent.message.channel.zip(sent.message.ts));
@@ -91,7 +113,7 @@ async fn single(
             edit(session, channel, ts, content.clone()).await?;
             service::crash_point!("alerter::parent_edited");
             if !notice.is_news() {
-                return Ok(Sent { message: SentMessage { channel: Some(channel.clone()), ts: Some(ts.clone()) }, found: false });
+                return Ok(Sent { message: place.message(channel, Some(ts.clone())), found: false });
             }
         }
         _ if !notice.is_news() => return Ok(Sent::default()),
@@ -128,7 +150,7 @@ async fn post(
         request = request.with_thread_ts(SlackTs(thread.to_owned())).with_reply_broadcast(true);
     }
     let answer = session.chat_post_message(&request).await?;
-    Ok(SentMessage { channel: Some(answer.channel.value().clone()), ts: Some(answer.ts.value().clone()) })
+    Ok(place.message(answer.channel.value(), Some(answer.ts.value().clone())))
 }
 
 /// Editing twice is the same as once, so it is never in doubt.
@@ -145,7 +167,7 @@ async fn edit(session: &Session<'_>, channel: &str, ts: &str, content: SlackMess
 }
 
 /// Looks for the messages whose metadata names one of `ids`, all in one walk through the channel from its newest message to a minute
-/// before `since`.
+/// before `since`. Where the walk cannot go on, what was not found is repeated and says so, as on a webhook.
 async fn find(
     session: &Session<'_>,
     place: &Place<'_>,
@@ -155,8 +177,32 @@ async fn find(
 ) -> Result<HashMap<String, SentMessage>, SendFailure> {
     let mut found = HashMap::new();
     let Some(since) = since else { return Ok(found) };
-    let Some(channel) = place.to_read(session).await? else { return Ok(found) };
     let oldest = SlackTs(format!("{}.000000", since.div_euclid(1000) - 60));
+    let as_set = place.as_set();
+    for place in iter::once(place).chain(as_set.as_ref()) {
+        let Some(channel) = place.to_read(session).await? else { return Ok(found) };
+        match walk(session, place, &channel, &oldest, (list, ids), &mut found).await {
+            Ok(()) => return Ok(found),
+            Err(Unread::Refused(error)) => tracing::warn!(error, "the Slack channel cannot be read back; a send in doubt may be repeated"),
+            Err(Unread::Late(error)) => {
+                tracing::warn!(error, "the Slack channel was not read back in time; a send in doubt may be repeated");
+                return Ok(found);
+            }
+            Err(Unread::Trouble(failure)) => return Err(failure),
+        }
+    }
+    Ok(found)
+}
+
+/// Adds what it finds under each of `ids` in the metadata's `list`.
+async fn walk(
+    session: &Session<'_>,
+    place: &Place<'_>,
+    channel: &SlackChannelId,
+    oldest: &SlackTs,
+    (list, ids): (&str, &[String]),
+    found: &mut HashMap<String, SentMessage>,
+) -> Result<(), Unread> {
     let mut cursor: Option<SlackCursorId> = None;
     for _ in 0..PAGES {
         let request = SlackApiConversationsHistoryRequest::new()
@@ -165,31 +211,21 @@ async fn find(
             .with_oldest(oldest.clone())
             .with_include_all_metadata(true)
             .opt_cursor(cursor.clone());
-        let page = match session.conversations_history(&request).await.map_err(SendFailure::from) {
-            Ok(page) => page,
-            // Without the right to read, a send in doubt is repeated and says so, as on a webhook.
-            Err(SendFailure::Refused { error }) => {
-                tracing::warn!(error, "the Slack channel cannot be read back; a send in doubt may be repeated");
-                return Ok(found);
-            }
-            Err(SendFailure::Doubtful { error }) => return Err(SendFailure::Retry { after: None, error }),
-            Err(error) => return Err(error),
-        };
+        let page = read(place.until, || session.conversations_history(&request)).await?;
         for message in &page.messages {
             let metadata = message.content.metadata.as_ref().filter(|metadata| metadata.event_type == EVENT_TYPE);
             let named = metadata.and_then(|metadata| metadata.event_payload.as_ref()?.get(list));
             let shared = if named.is_some_and(|named| named.contains(',')) { SHARED } else { "" };
             for id in named.into_iter().flat_map(|named| named.split(',')).filter(|id| ids.iter().any(|wanted| wanted == id)) {
-                let message =
-                    SentMessage { channel: Some(channel.value().clone()), ts: Some(format!("{shared}{}", message.origin.ts.value())) };
+                let message = place.message(channel.value(), Some(format!("{shared}{}", message.origin.ts.value())));
                 found.entry(id.to_owned()).or_insert(message);
             }
         }
         cursor = page.response_metadata.and_then(|more| more.next_cursor).filter(|cursor| !cursor.value().is_empty());
         if cursor.is_none() || found.len() == ids.len() {
-            return Ok(found);
+            return Ok(());
         }
     }
     tracing::warn!("a message in doubt is not among the newest of its Slack channel; it may be repeated");
-    Ok(found)
+    Ok(())
 }

@@ -14,7 +14,7 @@ use super::ends::{WAITS, end, pause};
 use super::under_way::Kept;
 use super::{Sender, in_one, pace};
 use crate::channels::notice::Notice;
-use crate::channels::{SendFailure, Sent, most_messages};
+use crate::channels::{SendFailure, Sent, most_messages, place};
 
 /// What another sender's claim or our own renewal has locked is asked for again after so long, so many times.
 const LOCKED: Duration = Duration::from_millis(100);
@@ -53,7 +53,10 @@ impl Sender {
             self.settle("unknown", ends).await;
             return Some(Instant::now() + Duration::from_secs(5));
         };
-        let known_id = self.store.known_message_channel(id).await.ok().flatten();
+        let known_id = match place(&channel.settings) {
+            Some(set) => self.store.known_message_channel(id, set).await.ok().flatten(),
+            None => None,
+        };
         let size = in_one(&channel.settings, deliveries.len());
         let turn = self.turn(&channel, deliveries.len().div_ceil(size)).await;
         let ours = turn.room.saturating_mul(size).min(deliveries.len());

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use directory::wire::Channel;
 use model::Millis;
-use store::incidents::{Again, ClaimedDelivery, Settlement};
+use store::incidents::{Again, ClaimedDelivery, SentMessage, Settlement};
 use tokio::time::Instant;
 use uuid::Uuid;
 
@@ -57,22 +57,39 @@ impl Sender {
             self.metrics.attempts.with_label_values(&[kind, outcome]).inc();
         }
         let rows: Vec<(Uuid, i32, Settlement)> = ends.into_iter().map(|(delivery, end)| (delivery.id, delivery.attempt, end)).collect();
-        let (mut pause, mut stopping) = (RECORD, None);
+        let mut stopping = None;
+        if self.recorded(&rows, &mut stopping).await {
+            service::crash_point!("alerter::settled");
+            return;
+        }
+        // One of them PostgreSQL does not take. An end without record would be an attempt without end: each by itself, then without its words.
+        for row in rows {
+            if self.recorded(std::slice::from_ref(&row), &mut stopping).await {
+                continue;
+            }
+            let (id, attempt, end) = row;
+            if !self.recorded(&[(id, attempt, wordless(end))], &mut stopping).await {
+                tracing::error!(delivery = %id, "a delivery's end is not recorded");
+            }
+        }
+    }
+
+    /// Whether these ends are recorded. If not, PostgreSQL does not take them, or the alerter has stopped since `stopping` and cannot
+    /// wait for it any longer.
+    async fn recorded(&self, rows: &[(Uuid, i32, Settlement)], stopping: &mut Option<Instant>) -> bool {
+        let mut pause = RECORD;
         loop {
-            match self.store.settle_deliveries(self.owner, &rows, self.clock.now_ms()).await {
-                Ok(_) => {
-                    service::crash_point!("alerter::settled");
-                    return;
-                }
+            match self.store.settle_deliveries(self.owner, rows, self.clock.now_ms()).await {
+                Ok(_) => return true,
                 Err(error) if error.is_retryable() => tracing::warn!(%error, "a delivery's end is not recorded yet"),
                 Err(error) => {
-                    tracing::error!(%error, "a delivery's end cannot be recorded");
-                    return;
+                    tracing::error!(%error, deliveries = rows.len(), "a delivery's end cannot be recorded");
+                    return false;
                 }
             }
             if self.ctx.shutdown().is_cancelled() && stopping.get_or_insert_with(Instant::now).elapsed() > LAST_RECORD {
                 tracing::error!("a delivery's end is not recorded; the alerter stops");
-                return;
+                return false;
             }
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(LONGEST_RECORD);
@@ -85,6 +102,16 @@ impl Sender {
             return Settlement::Dead { error: "the channel no longer exists".to_owned() };
         }
         Settlement::Retry { due_at: now + 30_000, why: Again::Refused, error: "the channel is not known".to_owned() }
+    }
+}
+
+/// The same end in words of ours.
+fn wordless(end: Settlement) -> Settlement {
+    let error = "the words of the channel cannot be recorded".to_owned();
+    match end {
+        Settlement::Sent { found, .. } => Settlement::Sent { message: SentMessage::default(), found },
+        Settlement::Retry { due_at, why, .. } => Settlement::Retry { due_at, why, error },
+        Settlement::Dead { .. } => Settlement::Dead { error },
     }
 }
 
@@ -160,6 +187,7 @@ mod tests {
             earlier_ms: 0,
             parent_channel: None,
             parent_ts: None,
+            parent_set: None,
         }
     }
 

@@ -3,9 +3,17 @@
 use std::time::Duration;
 
 use model::Outcome::{Down, Up};
-use testkit::{SlackBehaviour, eventually};
+use testkit::{SlackBehaviour, SlackPost, eventually};
 
 use crate::mesh::{LONG, Mesh, Told};
+
+/// So many deliveries are on record as sent.
+async fn sent(mesh: &Mesh, count: i64) {
+    eventually("they are sent", LONG, async || {
+        (mesh.count("SELECT count(*) FROM deliveries WHERE state = 'sent'").await == count).then_some(())
+    })
+    .await;
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_recovery_edits_the_parent_and_answers_in_its_thread() {
@@ -162,4 +170,112 @@ async fn many_messages_in_doubt_are_looked_up_in_one_walk_however_much_was_writt
     }
     let posts = mesh.slack.wait_taken(2, LONG).await;
     assert_eq!(posts[1].path, "/api/chat.postMessage", "what was found is not only one's");
+}
+
+/// Where a post went, as the bot said it.
+fn set(post: &SlackPost) -> &str {
+    post.body["channel"].as_str().unwrap_or_default()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn messages_go_to_the_channel_that_is_set_now_and_their_threads_stay_where_they_are() {
+    let mut mesh = Mesh::new(2, 1, Told::SlackBotByName).await;
+    let first = mesh.alerter();
+    let (one, other) = (mesh.monitor(0), mesh.monitor(1));
+    mesh.round(&[(one, Down)]).await;
+    mesh.round(&[(one, Down)]).await;
+    mesh.slack.wait_taken(1, LONG).await;
+    sent(&mesh, 1).await;
+    first.stop().await;
+    mesh.set_slack_channel("#other");
+    let second = mesh.alerter();
+    for (outcome, told) in [(Down, 3), (Up, 4)] {
+        mesh.round(&[(one, Up), (other, outcome)]).await;
+        mesh.round(&[(one, Up), (other, outcome)]).await;
+        sent(&mesh, told).await;
+    }
+    let posts = mesh.slack.posts();
+    assert_eq!(set(&posts[0]), "#ops");
+    let later: Vec<_> = mesh.slack.messages().split_off(1);
+    assert!(later.iter().all(|message| message["channel"] == "C0OTHER"), "{later:#?}");
+    let of_first = later.iter().find(|message| message["text"].as_str().is_some_and(|text| text.contains("Recovered: Shop 0")));
+    assert!(of_first.is_some_and(|message| message["thread_ts"].is_null()), "its thread is in the other channel: {later:#?}");
+    let threads = later.iter().filter(|message| !message["thread_ts"].is_null()).count();
+    assert_eq!(threads, 1, "what began there has its thread there: {later:#?}");
+    second.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_channel_that_was_made_anew_under_its_name_is_told() {
+    let mut mesh = Mesh::new(1, 1, Told::SlackBotByName).await;
+    let _alerter = mesh.alerter();
+    mesh.all(Down).await;
+    mesh.all(Down).await;
+    sent(&mesh, 1).await;
+    mesh.slack.make_ops_anew();
+    // Taken, and not answered: by its name the new one is found, and what was told there.
+    mesh.slack.script([SlackBehaviour::Ok, SlackBehaviour::Ok, SlackBehaviour::Reset]);
+    mesh.all(Up).await;
+    mesh.all(Up).await;
+    sent(&mesh, 2).await;
+    let messages = mesh.slack.messages();
+    assert_eq!(messages.iter().map(|message| message["channel"].clone()).collect::<Vec<_>>(), ["C0FAKE", "C0ANEW"]);
+    assert!(messages[1]["thread_ts"].is_null(), "{}", messages[1]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_in_doubt_that_slack_does_not_let_be_looked_for_is_repeated_and_holds_up_nobody() {
+    let mut mesh = Mesh::new(2, 1, Told::SlackBot).await;
+    mesh.slack.script([SlackBehaviour::Reset]);
+    mesh.slack.always_reads(SlackBehaviour::RateLimited(600));
+    let _alerter = mesh.alerter();
+    let (one, other) = (mesh.monitor(0), mesh.monitor(1));
+    mesh.round(&[(one, Down)]).await;
+    mesh.round(&[(one, Down)]).await;
+    let posts = mesh.slack.wait_taken(2, LONG).await;
+    assert!(posts[1].body.to_string().contains("may be a repeat"), "{}", posts[1].body);
+    mesh.round(&[(other, Down)]).await;
+    mesh.round(&[(other, Down)]).await;
+    sent(&mesh, 2).await;
+    assert_eq!(mesh.slack.posts().len(), 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_in_doubt_is_not_looked_for_without_end() {
+    let mut mesh = Mesh::new(1, 1, Told::SlackBot).await;
+    mesh.slack.script([SlackBehaviour::Reset]);
+    // A walk through all of it takes 48 s.
+    mesh.slack.always_reads(SlackBehaviour::Slow(Duration::from_secs(6)));
+    let _alerter = mesh.alerter();
+    mesh.all(Down).await;
+    mesh.all(Down).await;
+    mesh.slack.wait_taken(1, LONG).await;
+    mesh.slack.chatter(1_500);
+    let posts = mesh.slack.wait_taken(2, Duration::from_secs(40)).await;
+    assert!(posts[1].body.to_string().contains("may be a repeat"), "{}", posts[1].body);
+    sent(&mesh, 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_short_pause_between_reads_is_kept_and_no_reason_to_repeat() {
+    let mut mesh = Mesh::new(1, 1, Told::SlackBot).await;
+    mesh.slack.script([SlackBehaviour::Reset]);
+    mesh.slack.script_reads([SlackBehaviour::RateLimited(1), SlackBehaviour::RateLimited(1)]);
+    let _alerter = mesh.alerter();
+    mesh.all(Down).await;
+    mesh.all(Down).await;
+    sent(&mesh, 1).await;
+    assert_eq!((mesh.slack.posts().len(), mesh.count("SELECT attempts::bigint FROM deliveries").await), (1, 2));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_of_channels_that_cannot_be_read_is_asked_for_again() {
+    let mut mesh = Mesh::new(1, 1, Told::SlackBotByName).await;
+    mesh.slack.script([SlackBehaviour::Reset]);
+    mesh.slack.script_reads([SlackBehaviour::Page, SlackBehaviour::Page]);
+    let _alerter = mesh.alerter();
+    mesh.all(Down).await;
+    mesh.all(Down).await;
+    sent(&mesh, 1).await;
+    assert_eq!(mesh.slack.posts().len(), 1, "it is found, not repeated");
 }

@@ -57,6 +57,29 @@ async fn a_message_that_arrived_is_recorded_however_long_postgresql_does_not_tak
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_end_that_postgresql_does_not_take_keeps_no_other_from_being_recorded() {
+    let mut mesh = Mesh::new(6, 1, Told::SlackBot).await;
+    mesh.run(
+        "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+             IF NEW.id = (SELECT id FROM deliveries ORDER BY id LIMIT 1) THEN RAISE EXCEPTION 'not this one'; END IF;
+             RETURN NEW;
+         END $$;
+         CREATE TRIGGER refuse BEFORE UPDATE ON deliveries FOR EACH ROW WHEN (NEW.message_channel IS NOT NULL) EXECUTE FUNCTION refuse()",
+    )
+    .await;
+    mesh.all(Down).await;
+    mesh.all(Down).await;
+    // What was in the log before it came is told together.
+    let _alerter = mesh.alerter();
+    eventually("they are recorded", LONG, async || {
+        (mesh.count("SELECT count(*) FROM deliveries WHERE state = 'sent'").await == 6).then_some(())
+    })
+    .await;
+    assert_eq!(mesh.count("SELECT count(message_channel) FROM deliveries").await, 5, "the one without its words");
+    assert_eq!(mesh.slack.posts().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_sender_that_stops_leaves_what_it_did_not_try_as_it_was() {
     let mesh = three(Told::Webhook, SlackBehaviour::Slow(Duration::from_secs(1))).await;
     let alerter = mesh.alerter();

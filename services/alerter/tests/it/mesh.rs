@@ -143,6 +143,12 @@ impl Mesh {
         self.tell_change(id).await;
     }
 
+    /// Somebody sets the bot's channel to another one. An alerter that runs hears of it later.
+    pub fn set_slack_channel(&self, name: &str) {
+        let mut users = lock(&self.users);
+        users.channels[0].settings = ChannelSettings::SlackBot { token: "xoxb-test".into(), channel: name.to_owned() };
+    }
+
     /// Another channel, used by the monitors that name it.
     pub fn add_channel(&self, name: &str) {
         let settings = ChannelSettings::Webhook { url: self.slack.sink_url().into(), secret: Some("s3cret".into()) };

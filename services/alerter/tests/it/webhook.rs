@@ -70,6 +70,20 @@ async fn a_page_that_is_not_slacks_is_no_delivery() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_refusal_in_words_that_postgresql_does_not_take_is_recorded() {
+    let mut mesh = Mesh::new(1, 1, Told::SlackWebhook).await;
+    mesh.slack.script([SlackBehaviour::Failed("not\u{0}now\u{1b}[2J")]);
+    let _alerter = mesh.alerter();
+    mesh.all(Down).await;
+    mesh.all(Down).await;
+    eventually("it is recorded", LONG, async || {
+        (mesh.count("SELECT count(*) FROM deliveries WHERE state = 'pending' AND attempts = 1").await == 1).then_some(())
+    })
+    .await;
+    assert_eq!(mesh.text("SELECT last_error || doubtful FROM deliveries").await, "Slack says not now [2Jfalse");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_send_in_doubt_is_repeated_once_and_says_so() {
     let mut mesh = Mesh::new(1, 1, Told::SlackWebhook).await;
     mesh.slack.script([SlackBehaviour::Reset]);

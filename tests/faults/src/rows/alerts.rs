@@ -326,11 +326,12 @@ impl Alerts {
         }
     }
 
-    /// While no alerter lives: its claims have expired and its pauses are over, so that nobody waits for them.
+    /// While no alerter lives: its claims are given up as they would be by one that has been there for a while, and its pauses are over,
+    /// so that nobody waits for them.
     async fn expire(&self) {
         let pool = self.mesh.stack.database().await.store.pool();
         for sql in [
-            "UPDATE deliveries SET lease_until = now() - interval '1 s' WHERE state = 'sending'",
+            "UPDATE deliveries SET state = 'pending', doubtful = true, owner = NULL, lease_until = NULL WHERE state = 'sending'",
             "UPDATE deliveries SET due_at = now() WHERE state = 'pending' AND due_at > now()",
             "UPDATE alerts SET lease_until = now() - interval '1 s' WHERE published_at IS NULL AND lease_until IS NOT NULL",
         ] {
