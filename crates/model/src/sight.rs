@@ -119,6 +119,14 @@ pub fn blindness_id(region: &Region, since: Millis) -> Uuid {
 }
 
 impl RegionSight {
+    /// What is left where all but an open blindness is lost: it lasts until whoever is heard sees, and at least as long as
+    /// a pinger heard at `at` might still be blind.
+    pub fn from_blindness(since: Millis, reason: BlindReason, at: Millis) -> Self {
+        // Nobody has this name.
+        let someone = (String::new(), Said { at, blind: Some(reason), since, unknown: 0 });
+        Self { pingers: BTreeMap::from([someone]), blind: Some(Blindness { since, reason, unknown: 0 }) }
+    }
+
     /// Takes a statement. A region is blind while any of its pingers is: part of its slots are unknown.
     pub fn fold(&mut self, said: &ProberStatus) -> Option<SightChange> {
         if self.pingers.get(&said.pinger).is_some_and(|known| known.at >= said.at) {
@@ -228,6 +236,21 @@ mod tests {
         let silent = [said("a", 0, Blind, 0, 5), said("b", 10_000, Sees, 9_000, 0), said("b", 70_000, Sees, 9_000, 0)];
         assert_eq!(changes(&silent).len(), 2);
         assert_eq!(changes(&silent)[1].3, 5);
+    }
+
+    #[test]
+    fn a_blindness_whose_pingers_are_not_known_any_more_lasts_until_all_are_heard() {
+        use SightState::{Blind, Sees};
+        let changes = |all: &[ProberStatus]| {
+            let mut sight = RegionSight::from_blindness(T, BlindReason::Network, T + 30_000);
+            let changes: Vec<_> = all.iter().filter_map(|one| sight.fold(one)).collect();
+            changes.iter().map(|one| (one.id == blindness_id(&all[0].region, T), one.until.map(|until| until - T))).collect::<Vec<_>>()
+        };
+        // One sees; the other one may not yet, and does not.
+        let both = [said("b", 31_000, Sees, 30_500, 0), said("a", 32_000, Blind, 0, 9), said("b", 92_000, Sees, 30_500, 0)];
+        assert_eq!(changes(&both), []);
+        let over = [said("b", 31_000, Sees, 30_500, 0), said("b", 91_000, Sees, 30_500, 0)];
+        assert_eq!(changes(&over), [(true, Some(30_500))]);
     }
 
     #[test]

@@ -21,6 +21,9 @@ pub enum StoreError {
     /// A row holds what this version cannot read.
     #[error("{table} holds what cannot be read: {message}")]
     Corrupt { table: &'static str, message: String },
+    /// A row was written by a newer version of this program, which must not overwrite it.
+    #[error("{table} holds what a newer version wrote ({message}): upgrade this service")]
+    Newer { table: &'static str, message: String },
     /// What was sealed does not open: the key is another one.
     #[error(
         "the secrets of monitor {0} cannot be opened: SECRET_KEY is another one than they were sealed with (`upmesh keys status` shows all)"

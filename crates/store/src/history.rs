@@ -101,7 +101,13 @@ fn read(monitor: MonitorId, region: &str, hour: DateTime<Utc>, block: &[u8]) -> 
 }
 
 fn decode(block: &[u8]) -> Result<Block, StoreError> {
-    Block::decode(block).map_err(|error| StoreError::corrupt("history_blocks", error))
+    Block::decode(block).map_err(|error| {
+        if error.is_newer() {
+            StoreError::Newer { table: "history_blocks", message: error.to_string() }
+        } else {
+            StoreError::corrupt("history_blocks", error)
+        }
+    })
 }
 
 fn region_of(table: &'static str, region: &str) -> Result<Region, StoreError> {

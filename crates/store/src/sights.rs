@@ -1,8 +1,10 @@
 //! Prober sight per region, and the operator's notices of it: one transaction with the offset that led
 //! to them, under the same fence as incidents.
 
-use model::sight::RegionSight;
+use model::sight::{BlindReason, RegionSight};
 use model::{ChannelId, Millis, Region, WorkspaceId};
+use serde::Deserialize as _;
+use serde::de::IntoDeserializer;
 use uuid::Uuid;
 
 use crate::error::set_aside;
@@ -48,15 +50,36 @@ pub struct SightCommit<'a> {
 }
 
 impl Store {
-    /// What is known of all regions.
+    /// What is known of all regions. Where that cannot be read, a blindness that was told goes on, so that its end is told, too.
     pub async fn region_sights(&self) -> Result<Vec<(Region, RegionSight)>, StoreError> {
-        let rows = sqlx::query!("SELECT region, state FROM region_sights").fetch_all(self.pool()).await?;
-        let read = rows.into_iter().filter_map(|row| {
-            let region = row.region.parse().map_err(|error| set_aside("region_sights", &row.region, error)).ok()?;
-            let state = serde_json::from_value(row.state).map_err(|error| set_aside("region_sights", &row.region, error)).ok()?;
-            Some((region, state))
-        });
-        Ok(read.collect())
+        let rows = sqlx::query!("SELECT region, state, updated_at FROM region_sights").fetch_all(self.pool()).await?;
+        let (mut read, mut lost) = (Vec::with_capacity(rows.len()), Vec::new());
+        for row in rows {
+            let Ok(region) = row.region.parse::<Region>().map_err(|error| set_aside("region_sights", &row.region, error)) else { continue };
+            match RegionSight::deserialize(row.state) {
+                Ok(state) => read.push((region, state)),
+                Err(error) => {
+                    tracing::error!(%region, %error, "region_sights holds what cannot be read; a blindness that was told goes on");
+                    lost.push((region, to_millis(row.updated_at)));
+                }
+            }
+        }
+        for (region, at) in lost {
+            let open = sqlx::query!(
+                r#"SELECT since, reason FROM notices opened WHERE kind = 'opened' AND region = $1
+                   AND NOT EXISTS (SELECT 1 FROM notices ended WHERE ended.blindness_id = opened.blindness_id AND ended.kind = 'resolved')
+                   ORDER BY since DESC LIMIT 1"#,
+                region.as_str(),
+            )
+            .fetch_optional(self.pool())
+            .await?;
+            if let Some(open) = open {
+                let reason: Result<_, serde::de::value::Error> = BlindReason::deserialize(open.reason.into_deserializer());
+                let reason = reason.unwrap_or(BlindReason::Network);
+                read.push((region, RegionSight::from_blindness(to_millis(open.since), reason, at)));
+            }
+        }
+        Ok(read)
     }
 
     /// Writes everything or nothing; may be repeated after an error of unknown outcome.

@@ -240,7 +240,6 @@ impl Loop {
         // Only here: a commit that PostgreSQL holds up holds up the pulse, too.
         self.judge.pulse.looked(interval, self.judge.clock.now_ms());
         self.judge.metrics.shortest_interval.set(interval.unwrap_or(0) / 1000);
-        self.judge.metrics.judged_through.set(self.judge.pulse.through() / 1000);
         self.judge.metrics.states.set(i64::try_from(self.desk.len()).unwrap_or(i64::MAX));
         Ok(())
     }
@@ -251,8 +250,12 @@ impl Loop {
             return;
         }
         self.compared = Some(Instant::now());
-        match self.judge.store.unjudged_for(GROUP, &self.judge.topic).await {
-            Ok(Some(age)) => self.judge.pulse.judged(self.judge.clock.now_ms().saturating_sub(age)),
+        match self.judge.store.judged_through(GROUP, &self.judge.topic).await {
+            Ok(Some(judged)) => {
+                self.judge.pulse.judged(self.judge.clock.now_ms().saturating_sub(judged.age));
+                // By PostgreSQL's clock: were ours ahead, it would say for hours that the present is judged.
+                self.judge.metrics.judged_through.set(judged.at / 1000);
+            }
             Ok(None) => {}
             Err(error) => tracing::warn!(%error, "how far all alerters have come is not known"),
         }

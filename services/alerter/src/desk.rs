@@ -25,7 +25,7 @@ struct Held {
     committed: i64,
     /// Behind: what is decided now is announced once this is over.
     catching_up: Option<CatchingUp>,
-    /// When the newest check that was judged here began.
+    /// When the newest check that was judged here began, or up to when it was judged when it became ours.
     through: Millis,
     /// Between checks of the busiest monitor, when it was last looked for; none where nothing is to be judged.
     interval: Option<Millis>,
@@ -119,7 +119,7 @@ impl Desk {
                 next_offset: one.next_offset,
                 committed: one.next_offset,
                 catching_up: Some(CatchingUp::begin()),
-                through: 0,
+                through: one.judged,
                 // Something is, until we know better.
                 interval: Some(0),
             };
@@ -246,7 +246,7 @@ impl Desk {
     pub fn reconfigure(&mut self, monitor: &Arc<Monitor>, now: Millis) -> Option<Decided> {
         let case = self.cases.get_mut(&monitor.id)?;
         let policy = case.policy_for(monitor);
-        let transition = if policy.active { None } else { close(&mut case.state, Note::Paused, now) };
+        let transition = if policy.active { None } else { close(&mut case.state, Note::Paused, paused_at(monitor).min(now)) };
         if !policy.active {
             // What was steady is not any more: the evidence is gone.
             case.written = None;
@@ -349,6 +349,12 @@ impl Desk {
         self.to_show.clear();
         self.cases.iter_mut().filter_map(|(id, case)| look(&self.partitions, *id, case, now)).collect()
     }
+}
+
+/// Since when a monitor is paused, by users' clock: the same for every alerter, and before whatever is checked once it is resumed.
+/// By a clock of ours that is ahead, what comes after the pause would seem to come from before it.
+fn paused_at(monitor: &Monitor) -> Millis {
+    monitor.segments.last().map_or(monitor.updated_at, |segment| segment.from)
 }
 
 fn is_steady(case: &Case) -> bool {

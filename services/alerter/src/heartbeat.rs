@@ -43,15 +43,10 @@ impl Pulse {
         self.0.interval.store(interval.unwrap_or(0), Ordering::Relaxed);
     }
 
-    /// Up to when every partition is judged.
-    pub fn through(&self) -> Millis {
-        self.0.through.load(Ordering::Relaxed)
-    }
-
     /// Whether the present is judged: not the past, and not by a loop that is stuck.
     pub fn is_alive(&self, now: Millis) -> bool {
         let judges = self.0.interval.load(Ordering::Relaxed) > 0;
-        judges && now - self.through() <= SILENCE_MS && now - self.0.looked.load(Ordering::Relaxed) <= STUCK_MS
+        judges && now - self.0.through.load(Ordering::Relaxed) <= SILENCE_MS && now - self.0.looked.load(Ordering::Relaxed) <= STUCK_MS
     }
 }
 

@@ -117,6 +117,9 @@ impl Work {
                 },
             }
             if std::mem::take(&mut self.fenced) {
+                // Whatever was taken since is the group's to give anew.
+                self.held.clear();
+                self.forget();
                 consumer.rejoin().await?;
             }
         }
@@ -138,6 +141,10 @@ impl Work {
         // A rebalance announces itself even where it gives us nothing. What is in memory is replaced below, and our place in what we
         // keep is past it.
         self.commit(consumer).await?;
+        if self.fenced {
+            // Whose these are, the group says once it is joined anew.
+            return Ok(());
+        }
         let (store, topic, owner) = (self.sights.store.clone(), self.sights.topic.clone(), self.sights.owner);
         let taken = self
             .patiently(|| async {
@@ -150,15 +157,21 @@ impl Work {
             .await?;
         let Some((taken, regions)) = taken.flatten() else { return Ok(()) };
         // Whatever was not committed is judged again.
+        self.forget();
         self.regions = regions.into_iter().collect();
-        self.dirty.clear();
-        self.notices.clear();
         let offset = |partition: i32| taken.iter().find(|one| one.partition == partition).map(|one| one.next_offset);
         let offsets = assignment.partitions().iter().filter_map(|one| Some((one.clone(), offset(one.1)?))).collect();
         self.held.extend(taken.iter().map(|one| (one.partition, one.clone())));
         self.show();
         assignment.start(offsets);
         Ok(())
+    }
+
+    /// Forgets what was read: it is in PostgreSQL, or is read again.
+    fn forget(&mut self) {
+        self.regions.clear();
+        self.dirty.clear();
+        self.notices.clear();
     }
 
     /// One alerter shows each region: the one that watches it.

@@ -176,6 +176,19 @@ impl Incident {
 }
 
 impl MonitorState {
+    /// What is left where all but the last incident is lost: its end is still to be told, and takes as many successes as ever in
+    /// the regions where it was seen.
+    pub fn from_incident(incident: Incident, seen_in: impl IntoIterator<Item = Region>) -> Self {
+        let mut state = Self::default();
+        if incident.open {
+            let down = RegionState::down(incident.since, incident.opened, incident.cause, incident.detail.clone());
+            state.regions = seen_in.into_iter().map(|region| (region, down.clone())).collect();
+            state.since = Some(incident.since);
+        }
+        state.incident = Some(incident);
+        state
+    }
+
     /// The newest evidence over all regions: "now", in slot time.
     pub fn newest(&self) -> Option<Slot> {
         self.regions.values().filter_map(RegionState::newest).max()

@@ -97,6 +97,18 @@ pub struct RegionState {
 }
 
 impl RegionState {
+    /// All that an incident tells of a region it was seen in.
+    pub(super) fn down(since: Slot, at: Slot, cause: Option<Cause>, detail: Option<String>) -> Self {
+        let confirmed = Some(Confirmed { down: true, since, at });
+        Self {
+            base: Run { down: true, count: 1, first: since, confirmed },
+            settled: Some(at),
+            window: Vec::new(),
+            heard: Some(at),
+            failure: Some(Failure { slot: at, cause, detail }),
+        }
+    }
+
     /// The newest slot with a verdict about the target.
     pub fn newest(&self) -> Option<Slot> {
         self.window.last().map(|sample| sample.0).or(self.settled)

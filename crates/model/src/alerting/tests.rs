@@ -214,6 +214,27 @@ fn a_state_survives_its_serialisation() {
 }
 
 #[test]
+fn what_an_incident_tells_is_enough_to_end_it_as_it_would_have_ended() {
+    let policy = policy(&["a"], 1, 2, 2);
+    let (known, transitions) = run(&policy, &slots("a", "udd"));
+    let incident = known.open_incident().expect("it is open").clone();
+    let later = |n: i64, outcome| result("a", T + n * MINUTE, outcome);
+    for outcomes in [vec![Outcome::Up, Outcome::Up], vec![Outcome::Down, Outcome::Up, Outcome::Down, Outcome::Up, Outcome::Up]] {
+        let mut state = MonitorState::from_incident(incident.clone(), transitions[0].regions.clone());
+        let told: Vec<_> = (3..).zip(&outcomes).map(|(n, outcome)| fold(&mut state, &policy, &later(n, *outcome))).collect();
+        let (Some(Folded::Taken(Some(end))), before) = (told.last(), &told[..told.len() - 1]) else { panic!("no end: {told:?}") };
+        assert!(before.iter().all(|one| *one == Folded::Taken(None)), "{before:?}");
+        assert_eq!((end.kind, end.incident, end.sequence), (TransitionKind::Resolved, incident.id, 2));
+        assert_eq!((end.since, end.regions.as_slice()), (incident.since, [region("a")].as_slice()));
+    }
+    // One that is over leaves its numbers.
+    let over = Incident { open: false, sequence: 2, closed: Some(T + 4 * MINUTE), ..incident };
+    let mut state = MonitorState::from_incident(over.clone(), [region("a")]);
+    assert_eq!((state.regions.len(), fold(&mut state, &policy, &later(5, Outcome::Up))), (0, Folded::Taken(None)));
+    assert_eq!(state.incident, Some(over));
+}
+
+#[test]
 fn a_healthy_state_stays_small() {
     let (state, _) = run(&policy(&["a"], 1, 2, 2), &slots("a", &"u".repeat(500)));
     assert!(serde_json::to_string(&state).expect("a state").len() < 400);

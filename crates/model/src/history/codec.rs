@@ -28,6 +28,13 @@ pub enum BlockError {
     Trailing(usize),
 }
 
+impl BlockError {
+    /// Whether a newer program wrote it: nothing is damaged, and this one must not put its own in the place.
+    pub fn is_newer(&self) -> bool {
+        matches!(self, Self::Version(version) if *version > VERSION)
+    }
+}
+
 impl Block {
     pub fn encode(&self) -> Vec<u8> {
         let entries = self.entries();

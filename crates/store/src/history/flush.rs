@@ -107,12 +107,20 @@ impl Store {
                 continue;
             }
             let mut merged: Cow<'_, Block> = Cow::Borrowed(&given.block);
-            let theirs = decode(bytes).unwrap_or_else(|error| {
-                // Replaced by what we have: the log holds the rest for a replay, and the bytes stay on record.
-                let row = format_args!("{} {} {} ({bytes:02x?})", given.key.monitor, given.key.region, from_millis(given.key.hour));
-                set_aside("history_blocks", row, error);
-                Block::default()
-            });
+            let theirs = match decode(bytes) {
+                Ok(theirs) => theirs,
+                // Nothing is wrong with it: whoever can read it merges what we have, from the log.
+                Err(StoreError::Newer { table, message }) => {
+                    let BlockKey { monitor, region, hour } = &given.key;
+                    return Err(StoreError::Newer { table, message: format!("{monitor} {region} {}: {message}", from_millis(*hour)) });
+                }
+                Err(error) => {
+                    // Replaced by what we have: the log holds the rest for a replay, and the bytes stay on record.
+                    let row = format_args!("{} {} {} ({bytes:02x?})", given.key.monitor, given.key.region, from_millis(given.key.hour));
+                    set_aside("history_blocks", row, error);
+                    Block::default()
+                }
+            };
             if !contains(&given.block, &theirs) {
                 merged.to_mut().merge(&theirs);
             }

@@ -1,6 +1,6 @@
 //! Roll-ups per day: recomputed from the blocks, never incremented.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use chrono::NaiveDate;
 use model::Millis;
@@ -34,11 +34,16 @@ impl Store {
         let due = sqlx::query!("SELECT day, touched FROM history_days WHERE rolled < touched ORDER BY day").fetch_all(self.pool()).await?;
         let mut days = 0;
         for row in due {
-            let mut after = None;
-            while let Some(next) = self.roll_up_page(row.day, after).await? {
+            let (mut after, mut newer) = (None, 0);
+            while let Some(next) = self.roll_up_page(row.day, after, &mut newer).await? {
                 after = Some(next);
                 // The lock lives in this transaction, which must not look forgotten.
                 sqlx::query("SELECT 1").execute(&mut *guard).await?;
+            }
+            if newer > 0 {
+                // The day stays due, for whoever can read it.
+                tracing::error!(day = %row.day, newer, "what a newer version wrote is not rolled up: upgrade this service");
+                continue;
             }
             // What was written since `touched` was read leaves the day due.
             sqlx::query!("UPDATE history_days SET rolled = greatest(rolled, $2) WHERE day = $1", row.day, row.touched)
@@ -50,8 +55,9 @@ impl Store {
         Ok(days)
     }
 
-    /// Rolls up some monitors after `after`; says the last of them, or nothing at the end.
-    async fn roll_up_page(&self, day: NaiveDate, after: Option<Uuid>) -> Result<Option<Uuid>, StoreError> {
+    /// Rolls up some monitors after `after`; says the last of them, or nothing at the end. Counts in `newer` those of which a
+    /// newer version wrote a block: their roll-ups stay as they are.
+    async fn roll_up_page(&self, day: NaiveDate, after: Option<Uuid>, newer: &mut usize) -> Result<Option<Uuid>, StoreError> {
         let start: Millis = millis_of(day);
         let mut rows = sqlx::query!(
             "SELECT monitor_id, region, block FROM history_blocks
@@ -73,9 +79,14 @@ impl Store {
             reached = rows.last().map_or(last, |row| row.monitor_id);
         }
         let mut monitors: BTreeMap<(Uuid, String), Day> = BTreeMap::new();
+        let mut beyond: HashSet<(Uuid, String)> = HashSet::new();
         for row in rows {
             let block = match decode(&row.block) {
                 Ok(block) => block,
+                Err(StoreError::Newer { .. }) => {
+                    beyond.insert((row.monitor_id, row.region));
+                    continue;
+                }
                 Err(error) => {
                     set_aside("history_blocks", format_args!("{} {} on {day}", row.monitor_id, row.region), error);
                     continue;
@@ -85,6 +96,8 @@ impl Store {
             day.counts.merge(&block.counts());
             day.answered_us.extend(block.answered_us());
         }
+        monitors.retain(|key, _| !beyond.contains(key));
+        *newer += beyond.len();
         self.write_rollups(day, monitors).await?;
         Ok(Some(reached))
     }

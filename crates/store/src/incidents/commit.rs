@@ -12,7 +12,8 @@ pub struct OffsetRow {
     pub partition: i32,
     pub epoch: i64,
     pub next_offset: i64,
-    /// Up to when it is judged: the present, unless checks are due of which none came.
+    /// Up to when it is judged: the present, unless checks are due of which none came. By the alerter's clock; what lies in
+    /// PostgreSQL's future counts as its present.
     pub judged: Millis,
 }
 
@@ -142,7 +143,8 @@ pub(crate) async fn fence(
     let next: Vec<i64> = offsets.iter().map(|row| row.next_offset).collect();
     let judged: Vec<DateTime<Utc>> = offsets.iter().map(|row| from_millis(row.judged)).collect();
     let moved = sqlx::query_scalar!(
-        r#"UPDATE consumer_offsets AS known SET next_offset = wanted.next_offset, updated_at = greatest(known.updated_at, wanted.judged)
+        r#"UPDATE consumer_offsets AS known SET next_offset = wanted.next_offset,
+               updated_at = least(greatest(known.updated_at, wanted.judged), clock_timestamp())
            FROM UNNEST($3::int[], $4::bigint[], $5::bigint[], $7::timestamptz[]) AS wanted (partition, epoch, next_offset, judged)
            WHERE known.consumer = $1 AND known.topic = $2 AND known.partition = wanted.partition
              AND known.epoch = wanted.epoch AND known.owner = $6

@@ -4,7 +4,7 @@ use model::alerting::MonitorState;
 use model::{ChannelId, IncidentId, Millis, MonitorId, WorkspaceId};
 use uuid::Uuid;
 
-use crate::error::set_aside;
+use super::lost::Row;
 use crate::{Store, StoreError};
 
 /// A partition that is now ours, until someone else takes it.
@@ -15,6 +15,17 @@ pub struct TakenPartition {
     pub next_offset: i64,
     /// Commits must carry it.
     pub epoch: i64,
+    /// Up to when it is judged, by PostgreSQL's clock; 0 where it never was.
+    pub judged: Millis,
+}
+
+/// How far all partitions of a log are judged, whoever has them or nobody.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct JudgedThrough {
+    /// The instant, by PostgreSQL's clock.
+    pub at: Millis,
+    /// How long ago that was by the same clock, in ms.
+    pub age: Millis,
 }
 
 /// A monitor's state as it was committed.
@@ -54,8 +65,9 @@ impl Store {
                    owner = EXCLUDED.owner,
                    epoch = known.epoch + 1,
                    next_offset = CASE WHEN known.cluster_id = EXCLUDED.cluster_id THEN known.next_offset ELSE 0 END,
-                   cluster_id = EXCLUDED.cluster_id
-               RETURNING partition, next_offset, epoch"#,
+                   cluster_id = EXCLUDED.cluster_id,
+                   updated_at = least(known.updated_at, clock_timestamp())
+               RETURNING partition, next_offset, epoch, (extract(epoch FROM updated_at) * 1000)::bigint AS "judged!""#,
             consumer,
             topic,
             partitions,
@@ -67,28 +79,31 @@ impl Store {
         Ok(rows)
     }
 
-    /// How long ago it was, in ms by PostgreSQL's clock, up to which every partition is judged, whoever has it or nobody.
-    /// None before any was taken.
-    pub async fn unjudged_for(&self, consumer: &str, topic: &str) -> Result<Option<Millis>, StoreError> {
-        // Of a log that is no more nothing is to be judged.
-        let age = sqlx::query_scalar!(
-            r#"SELECT (extract(epoch FROM now() - min(updated_at)) * 1000)::bigint FROM consumer_offsets
-               WHERE consumer = $1 AND topic = $2 AND cluster_id = (
-                   SELECT cluster_id FROM consumer_offsets WHERE consumer = $1 AND topic = $2 ORDER BY updated_at DESC LIMIT 1)"#,
+    /// Up to when every partition is judged, whoever has it or nobody. None before any was taken.
+    pub async fn judged_through(&self, consumer: &str, topic: &str) -> Result<Option<JudgedThrough>, StoreError> {
+        // Of a log that is no more nothing is to be judged. Who judges on writes no instant that is still to come: such a row was
+        // left by a clock that was ahead, so it says neither that somebody judges nor which log is the present one.
+        let row = sqlx::query!(
+            r#"WITH known AS (
+                   SELECT cluster_id, updated_at, updated_at > clock_timestamp() + interval '1 minute' AS ahead
+                   FROM consumer_offsets WHERE consumer = $1 AND topic = $2)
+               SELECT (extract(epoch FROM min(CASE WHEN ahead THEN to_timestamp(0) ELSE updated_at END)) * 1000)::bigint AS at,
+                      (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS "now!"
+               FROM known WHERE cluster_id = (SELECT cluster_id FROM known ORDER BY ahead, updated_at DESC LIMIT 1)"#,
             consumer,
             topic,
         )
         .fetch_one(self.pool())
         .await?;
-        Ok(age)
+        Ok(row.at.map(|at| JudgedThrough { at, age: (row.now - at).max(0) }))
     }
 
     /// The states last committed from these partitions.
     pub async fn alert_states_of(&self, partitions: &[i32]) -> Result<Vec<StoredState>, StoreError> {
-        let rows = sqlx::query!("SELECT monitor_id, partition, state FROM alert_states WHERE partition = ANY($1)", partitions)
+        let rows = sqlx::query_as!(Row, "SELECT monitor_id, partition, state FROM alert_states WHERE partition = ANY($1)", partitions)
             .fetch_all(self.pool())
             .await?;
-        Ok(rows.into_iter().filter_map(|row| stored(row.monitor_id, row.partition, row.state)).collect())
+        self.read_states(rows).await
     }
 
     /// Whom an incident concerns, for a monitor that is gone.
@@ -112,15 +127,9 @@ impl Store {
     /// The states of these monitors, wherever they were committed from.
     pub async fn alert_states(&self, monitors: &[MonitorId]) -> Result<Vec<StoredState>, StoreError> {
         let ids: Vec<Uuid> = monitors.iter().map(|monitor| monitor.0).collect();
-        let rows = sqlx::query!("SELECT monitor_id, partition, state FROM alert_states WHERE monitor_id = ANY($1)", &ids)
+        let rows = sqlx::query_as!(Row, "SELECT monitor_id, partition, state FROM alert_states WHERE monitor_id = ANY($1)", &ids)
             .fetch_all(self.pool())
             .await?;
-        Ok(rows.into_iter().filter_map(|row| stored(row.monitor_id, row.partition, row.state)).collect())
+        self.read_states(rows).await
     }
-}
-
-/// None where it cannot be read: then the monitor is judged as if it were new.
-fn stored(monitor: Uuid, partition: i32, state: serde_json::Value) -> Option<StoredState> {
-    let state = serde_json::from_value(state).map_err(|error| set_aside("alert_states", monitor, error)).ok()?;
-    Some(StoredState { monitor: monitor.into(), partition, state })
 }

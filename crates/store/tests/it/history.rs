@@ -2,8 +2,8 @@ use std::sync::Arc;
 
 use model::history::{Block, BlockKey, Entry, HOUR_MS, hour_of};
 use model::{Clock, Millis, MonitorId, Outcome, Region, SystemClock};
-use store::Store;
 use store::history::{BlockCursor, HourBlock};
+use store::{Store, StoreError};
 use testkit::Stack;
 use uuid::Uuid;
 
@@ -187,7 +187,7 @@ async fn one_damaged_block_keeps_no_other_from_being_read_rolled_up_or_written()
     store.ensure_history_days([DAY]).await.expect("partition");
     let damaged = [hour_block(1, 0, 0..5), hour_block(1, 1, 0..5), hour_block(2, 0, 0..5)];
     store.flush_history(&damaged).await.expect("flushed");
-    sqlx::query("UPDATE history_blocks SET block = '\\x09' WHERE monitor_id = $1 AND hour = to_timestamp($2::float8 / 1000)")
+    sqlx::query("UPDATE history_blocks SET block = '\\x0109' WHERE monitor_id = $1 AND hour = to_timestamp($2::float8 / 1000)")
         .bind(Uuid::from_u128(1))
         .bind(DAY)
         .execute(store.pool())
@@ -214,4 +214,32 @@ async fn one_damaged_block_keeps_no_other_from_being_read_rolled_up_or_written()
     assert_eq!(flushed.written, 2);
     let read = store.blocks(key(1, 0).monitor, None, DAY, DAY + HOUR_MS).await.expect("read");
     assert_eq!(read, [(key(1, 0), block(3..9))]);
+}
+
+#[tokio::test]
+async fn what_a_newer_version_wrote_is_neither_replaced_nor_rolled_up_without() {
+    let stack = Stack::new();
+    let store = &stack.database().await.store;
+    store.ensure_history_days([DAY]).await.expect("partition");
+    store.flush_history(&[hour_block(1, 0, 0..5), hour_block(1, 1, 0..5), hour_block(2, 0, 0..5)]).await.expect("flushed");
+    assert_eq!(store.roll_up().await.expect("rolled"), 1);
+    let newer = "UPDATE history_blocks SET block = '\\x0209' WHERE monitor_id = $1 AND hour = to_timestamp($2::float8 / 1000)";
+    sqlx::query(newer).bind(Uuid::from_u128(1)).bind(DAY).execute(store.pool()).await.expect("written");
+    let error = store.flush_history(&[hour_block(1, 0, 3..9)]).await.expect_err("it cannot be merged");
+    assert!(matches!(error, StoreError::Newer { .. }) && !error.is_retryable(), "{error}");
+    let stands: Vec<u8> = sqlx::query_scalar("SELECT block FROM history_blocks WHERE monitor_id = $1 ORDER BY hour LIMIT 1")
+        .bind(Uuid::from_u128(1))
+        .fetch_one(store.pool())
+        .await
+        .expect("read");
+    assert_eq!(stands, [2, 9]);
+    // The day changed, and is not this version's to finish: what can be read is rolled up, the other roll-up stands.
+    store.flush_history(&[hour_block(2, 0, 5..9)]).await.expect("flushed");
+    assert_eq!(store.roll_up().await.expect("rolled"), 0);
+    let rolled = async |monitor| {
+        let days = store.rollups(key(monitor, 0).monitor, None, DAY, DAY + DAY_MS).await.expect("read");
+        days.iter().map(|day| day.counts.up).collect::<Vec<_>>()
+    };
+    assert_eq!((rolled(1).await, rolled(2).await), (vec![10], vec![9]));
+    assert_eq!(store.expire_history(SystemClock.now_ms() - DAY - 2 * DAY_MS, SystemClock.now_ms()).await.expect("expired"), 0);
 }

@@ -4,6 +4,7 @@
 
 mod claims;
 mod history;
+mod judged;
 mod paces;
 mod silence;
 mod turns;

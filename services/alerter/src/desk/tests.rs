@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use model::monitor::{AlertPolicy, ProbeSpec, TcpProbe};
-use model::{MonitorSpec, Outcome, Phases, WorkspaceId};
+use model::{MonitorSpec, Outcome, Phases, ScheduleSegment, WorkspaceId};
 use proptest::prelude::*;
 use uuid::Uuid;
 
@@ -73,7 +73,7 @@ impl Committed {
             partition: row.partition,
             state: serde_json::from_value(row.state.clone()).expect("a state"),
         });
-        desk.open(vec![TakenPartition { partition: 0, next_offset: self.next_offset, epoch: 1 }], states.collect());
+        desk.open(vec![TakenPartition { partition: 0, next_offset: self.next_offset, epoch: 1, judged: 0 }], states.collect());
         desk
     }
 
@@ -158,7 +158,7 @@ fn what_was_deleted_is_the_next_owners_to_end_where_the_partition_is_lost() {
     assert_eq!(desk.rows(T).2, [monitor().id]);
     // Fenced, or revoked before the commit: its end was not written, so neither is its state to be removed.
     desk.shut(&[0]);
-    desk.open(vec![TakenPartition { partition: 1, next_offset: 0, epoch: 1 }], Vec::new());
+    desk.open(vec![TakenPartition { partition: 1, next_offset: 0, epoch: 1, judged: 0 }], Vec::new());
     assert_eq!(desk.rows(T).2, []);
 }
 
@@ -178,4 +178,44 @@ fn a_partition_is_judged_up_to_its_newest_check_and_where_nothing_is_to_be_judge
     paused.spec.paused = true;
     desk.reconfigure(&Arc::new(paused), T);
     assert_eq!((desk.shortest_interval(), judged(&desk, T + 60 * MINUTE)), (None, T + 60 * MINUTE));
+}
+
+#[test]
+fn a_partition_of_rare_checks_is_in_the_present_when_it_is_taken_over_from_there() {
+    let mut hourly = (*monitor()).clone();
+    hourly.spec.interval_seconds = 3600;
+    let hourly = Arc::new(hourly);
+    let mut desk = Desk::default();
+    // Its check was 40 minutes ago; whoever had it judged it up to half a minute ago.
+    let state = StoredState { monitor: hourly.id, partition: 0, state: MonitorState::default() };
+    desk.open(vec![TakenPartition { partition: 0, next_offset: 7, epoch: 2, judged: T - 30_000 }], vec![state]);
+    desk.reconfigure(&hourly, T);
+    assert_eq!(desk.shortest_interval(), Some(60 * MINUTE));
+    assert_eq!(desk.rows(T).0[0].judged, T);
+    // Nothing comes: it is the past in the end.
+    assert_eq!(desk.rows(T + 121 * MINUTE).0[0].judged, T - 30_000);
+}
+
+#[test]
+fn a_clock_that_is_ahead_at_a_pause_makes_nobody_deaf_to_what_comes_after_it() {
+    let mut desk = Committed::default().desk();
+    desk.judge(0, &monitor(), &result(0, Outcome::Up));
+    let at = |minutes: i64, paused: bool| {
+        let mut changed = (*monitor()).clone();
+        (changed.revision, changed.spec.paused) = (1 + minutes, paused);
+        let segment = |from, active| ScheduleSegment { from, interval_ms: MINUTE, regions: changed.spec.regions.clone(), active };
+        changed.segments = vec![segment(T, true), segment(T + 90_000, false)];
+        if !paused {
+            changed.segments.push(segment(T + minutes * MINUTE, true));
+        }
+        Arc::new(changed)
+    };
+    // Paused after a minute and a half; an hour ahead, somebody hears of it.
+    desk.reconfigure(&at(2, true), T + 62 * MINUTE);
+    let resumed = at(5, false);
+    desk.reconfigure(&resumed, T + 5 * MINUTE);
+    let late = desk.judge(0, &resumed, &result(1, Outcome::Down));
+    assert_eq!(late.0, Folded::Settled, "from before the pause");
+    let outcomes: Vec<_> = (5..7).map(|n| desk.judge(0, &resumed, &result(n, Outcome::Down)).1.is_some()).collect();
+    assert_eq!(outcomes, [false, true]);
 }

@@ -285,3 +285,27 @@ async fn a_state_nobody_can_read_stops_the_judgement_of_no_other() {
     second.stop().await;
     assert_eq!(mesh.count("SELECT count(*) FROM incidents").await, 3);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_open_incident_whose_state_nobody_can_read_is_told_once_and_so_is_its_end() {
+    let mut mesh = Mesh::new(1, 1, Told::SlackWebhook).await;
+    let first = mesh.alerter();
+    mesh.all(Down).await;
+    mesh.all(Down).await;
+    mesh.slack.wait_taken(1, LONG).await;
+    first.stop().await;
+    mesh.run("UPDATE alert_states SET state = '{\"regions\": 5}'").await;
+    let second = mesh.alerter();
+    mesh.all(Down).await;
+    mesh.all(Down).await;
+    // As many successes as ever.
+    mesh.all(Up).await;
+    mesh.all(Down).await;
+    mesh.all(Up).await;
+    mesh.all(Up).await;
+    let posts = mesh.slack.wait_taken(2, LONG).await;
+    assert!(posts[1].text().contains("Shop 0"), "{}", posts[1].text());
+    second.stop().await;
+    assert_eq!(mesh.text("SELECT string_agg(kind || ' ' || sequence, ', ' ORDER BY sequence) FROM alerts").await, "opened 1, resolved 2");
+    assert_eq!(mesh.count("SELECT count(*) FROM incidents WHERE state = 'resolved'").await, 1);
+}

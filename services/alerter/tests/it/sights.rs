@@ -172,3 +172,65 @@ async fn statements_nobody_can_read_do_not_end_the_judgement_of_results() {
     mesh.slack.wait_taken(1, LONG).await;
     alerter.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_blindness_that_was_told_ends_though_what_was_known_of_it_cannot_be_read() {
+    use SightState::{Blind, Sees};
+    let mesh = Mesh::new(1, 1, Told::SlackWebhook).await;
+    let first = mesh.alerter();
+    let t = SystemClock.now_ms() - 60_000;
+    say(&mesh, &[said("eu", "a", t, Blind, t, 3)]).await;
+    mesh.slack.wait_taken(1, LONG).await;
+    first.stop().await;
+    mesh.run("UPDATE region_sights SET state = '{\"pingers\": 5}'").await;
+    let second = mesh.alerter();
+    say(&mesh, &[said("eu", "a", t + 30_000, Blind, t, 3), said("eu", "a", t + 150_000, Sees, t + 149_000, 60)]).await;
+    let posts = mesh.slack.wait_taken(2, LONG).await;
+    assert!(posts[1].text().contains("Prober in region eu sees again"), "{}", posts[1].text());
+    second.stop().await;
+    assert_eq!(mesh.count("SELECT count(DISTINCT blindness_id) FROM notices").await, 1);
+}
+
+/// A member of the group that takes whatever the group gives it.
+async fn follow(member: &mut kafka::GroupConsumer) {
+    loop {
+        match member.next(10, Duration::ZERO).await.expect("an event") {
+            kafka::Event::Assigned(assignment) => assignment.start(std::collections::HashMap::new()),
+            kafka::Event::Revoked(revocation) => revocation.done(),
+            kafka::Event::Batch(_) => {}
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_fenced_takes_nothing_before_the_group_says_whose_it_is() {
+    let mut mesh = Mesh::new(1, 1, Told::SlackWebhook).await;
+    let topic = mesh.stack.topics().probers;
+    let group = topic.replace("prober-status", "alerter-sight");
+    // The topic has one partition, unless somebody gave it more.
+    let mut specs = mesh.stack.topics().specs(1);
+    specs.iter_mut().filter(|spec| spec.name == topic).for_each(|spec| spec.partitions = 2);
+    let log = kafka::EmbeddedBroker::start(&specs).expect("a broker");
+    mesh.use_log(log.bootstrap_servers());
+    let config = kafka::KafkaConfig::new(log.bootstrap_servers(), "test");
+    let mut other = kafka::GroupConsumer::new(&config, &group, &[&topic]).expect("a member");
+    // What comes to it first is that it has both.
+    while other.assigned().len() < 2 {
+        let _ = tokio::time::timeout(Duration::from_millis(200), follow(&mut other)).await;
+    }
+    let alerter = mesh.alerter();
+    let taken = "SELECT count(*) FROM consumer_offsets WHERE consumer = 'alerter-sight'";
+    let shared = eventually("they share", LONG, async || (mesh.count(taken).await == 1).then_some(()));
+    tokio::select! {
+        () = follow(&mut other) => {}
+        () = shared => {}
+    }
+    // Another takes the alerter's one out of turn; that it is fenced it learns when it is given the other's, too.
+    mesh.run("UPDATE consumer_offsets SET epoch = epoch + 1 WHERE consumer = 'alerter-sight'").await;
+    other.close(LONG).await.expect("left");
+    let again = "SELECT coalesce(max(epoch), 0) FROM consumer_offsets WHERE consumer = 'alerter-sight'";
+    eventually("it is the alerter's again", Duration::from_mins(1), async || (mesh.count(again).await == 3).then_some(())).await;
+    let epochs = "SELECT string_agg(epoch::text, ' ' ORDER BY epoch) FROM consumer_offsets WHERE consumer = 'alerter-sight'";
+    assert_eq!(mesh.text(epochs).await, "1 3", "each taken once by the word of the group");
+    alerter.stop().await;
+}
