@@ -25,6 +25,16 @@ impl Clock for SystemClock {
     }
 }
 
+/// The machine's clock and so many milliseconds more: one that is wrong, where tests want it to be.
+#[derive(Debug, Clone, Copy)]
+pub struct ShiftedClock(pub fn() -> Millis);
+
+impl Clock for ShiftedClock {
+    fn now_ms(&self) -> Millis {
+        SystemClock.now_ms() + (self.0)()
+    }
+}
+
 /// A clock that stands still until it is told otherwise.
 #[derive(Debug, Clone, Default)]
 pub struct ManualClock(Arc<AtomicI64>);

@@ -16,7 +16,7 @@ pub mod sight;
 pub mod uptime;
 
 pub use account::{Role, Session, UserInfo, WorkspaceInfo};
-pub use clock::{Clock, ManualClock, Millis, SystemClock};
+pub use clock::{Clock, ManualClock, Millis, ShiftedClock, SystemClock};
 pub use error::FieldError;
 pub use ids::{ChannelId, IncidentId, MonitorId, Region, Shard, UserId, WorkspaceId};
 pub use monitor::{Assertion, Monitor, MonitorSpec, ProbeSpec};

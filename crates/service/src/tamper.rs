@@ -40,7 +40,11 @@ mod armed {
         if read.2.is_none_or(|at| at.elapsed() > LOOK) {
             let text = std::fs::read_to_string(&armed.file).unwrap_or_default();
             let mut numbers = text.split_whitespace().map(|number| number.parse().unwrap_or(0));
-            *read = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0), Some(Instant::now()));
+            let (offset, drift) = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
+            if (offset, drift) != (read.0, read.1) {
+                tracing::warn!(offset, drift, "the wall clock is tampered with");
+            }
+            *read = (offset, drift, Some(Instant::now()));
         }
         let lived_ms = i64::try_from(armed.began.elapsed().as_millis()).unwrap_or(0);
         read.0 + read.1 * lived_ms / 1000

@@ -25,6 +25,7 @@ use crate::catalog::Catalog;
 use crate::desk::{CatchingUp, Decided, Desk};
 use crate::heartbeat::Pulse;
 use crate::metrics::Metrics;
+use crate::shared_clock::SharedClock;
 use strangers::Strangers;
 
 /// The consumer's name beside its offsets in PostgreSQL.
@@ -56,6 +57,8 @@ pub struct Judge {
     pub catalog: Catalog,
     pub metrics: Metrics,
     pub clock: Arc<dyn Clock>,
+    /// For what other alerters read.
+    pub shared: Arc<SharedClock>,
     pub kafka: KafkaConfig,
     pub topic: String,
     /// The consumer group in Kafka.

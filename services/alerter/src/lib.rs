@@ -14,6 +14,7 @@ mod metrics;
 mod publish;
 mod sender;
 mod settings;
+mod shared_clock;
 mod sights;
 mod verdicts;
 
@@ -23,7 +24,7 @@ use cache::Cache;
 use directory::{Client, Directory};
 use egress::Egress;
 use kafka::{BroadcastConsumer, Producer};
-use model::SystemClock;
+use model::ShiftedClock;
 use service::Context;
 use store::Store;
 use tokio::sync::{Notify, mpsc};
@@ -36,6 +37,7 @@ use heartbeat::Pulse;
 use metrics::Metrics;
 use sender::Sender;
 use settings::Settings;
+use shared_clock::SharedClock;
 use sights::Sights;
 
 /// Rounds of verdicts that may wait for Redis.
@@ -56,7 +58,8 @@ pub async fn start(ctx: Context) -> Result<(), service::Error> {
     let (directory, replication) = Directory::new(users.clone(), None);
     let catalog = Catalog::new();
     let channels = Channels::new(egress.clone(), &settings.public_url, &settings.slack_api_url);
-    let clock: Arc<dyn model::Clock> = Arc::new(SystemClock);
+    let clock: Arc<dyn model::Clock> = Arc::new(ShiftedClock(service::tamper::clock_offset_ms));
+    let shared = Arc::new(SharedClock::new(Arc::clone(&clock)));
     let decided = Arc::new(Notify::new());
     let show_all = Arc::new(Notify::new());
     let (to_verdicts, verdicts) = mpsc::channel(VERDICTS);
@@ -81,7 +84,7 @@ pub async fn start(ctx: Context) -> Result<(), service::Error> {
         catalog: catalog.clone(),
         channels,
         metrics: metrics.clone(),
-        clock: Arc::clone(&clock),
+        clock: Arc::clone(&shared),
         decided: Arc::clone(&decided),
         owner,
         failures: sender::Failures::default(),
@@ -105,6 +108,7 @@ pub async fn start(ctx: Context) -> Result<(), service::Error> {
         catalog: catalog.clone(),
         metrics: metrics.clone(),
         clock: Arc::clone(&clock),
+        shared: Arc::clone(&shared),
         kafka: settings.kafka.clone(),
         topic: settings.topics.probers,
         group: format!("{}-sight", settings.group),
@@ -119,6 +123,7 @@ pub async fn start(ctx: Context) -> Result<(), service::Error> {
         catalog,
         metrics,
         clock,
+        shared,
         kafka: settings.kafka,
         topic: settings.topics.results,
         group: settings.group,

@@ -26,6 +26,7 @@ use uuid::Uuid;
 use crate::catalog::Catalog;
 use crate::channels::{ATTEMPT, Channels, most_in_one};
 use crate::metrics::Metrics;
+use crate::shared_clock::SharedClock;
 pub use failures::Failures;
 use under_way::{Kept, UnderWay};
 
@@ -55,7 +56,7 @@ pub struct Sender {
     pub catalog: Catalog,
     pub channels: Channels,
     pub metrics: Metrics,
-    pub clock: Arc<dyn Clock>,
+    pub clock: Arc<SharedClock>,
     pub decided: Arc<Notify>,
     pub owner: Uuid,
     pub failures: Failures,
@@ -71,7 +72,7 @@ impl Sender {
     /// Sends until shutdown; attempts under way are finished.
     pub async fn run(self) {
         let shutdown = self.ctx.shutdown().clone();
-        let under_way = UnderWay::new(Arc::clone(&self.clock));
+        let under_way = UnderWay::new(self.clock.own());
         let mut steady = Steady::default();
         self.ctx.spawn("leases", self.clone().renew(under_way.clone()));
         let (done, mut free) = mpsc::channel::<Free>(64);
@@ -87,7 +88,12 @@ impl Sender {
             let taken: Vec<ChannelId> = busy.keys().copied().collect();
             let asked = under_way.now();
             let claimed = match self.store.claim_deliveries(self.owner, &taken, CLAIM, LEASE, self.clock.now_ms(), &mut steady).await {
-                Ok(claimed) => claimed,
+                Ok(claimed) => {
+                    if let Some(theirs) = steady.heard() {
+                        self.clock.heard(theirs);
+                    }
+                    claimed
+                }
                 Err(error) => {
                     tracing::warn!(%error, "deliveries wait");
                     Vec::new()

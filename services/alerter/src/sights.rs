@@ -19,6 +19,7 @@ use uuid::Uuid;
 use crate::catalog::Catalog;
 use crate::consume::FLOODED;
 use crate::metrics::Metrics;
+use crate::shared_clock::SharedClock;
 
 /// The consumer's name beside its offsets.
 pub const GROUP: &str = "alerter-sight";
@@ -39,6 +40,8 @@ pub struct Sights {
     pub catalog: Catalog,
     pub metrics: Metrics,
     pub clock: Arc<dyn Clock>,
+    /// For what other alerters read.
+    pub shared: Arc<SharedClock>,
     pub kafka: KafkaConfig,
     pub topic: String,
     /// The consumer group in Kafka.
@@ -199,7 +202,7 @@ impl Work {
                 }
                 Ok(status) => {
                     self.letters.passed(1);
-                    self.fold(&status, now);
+                    self.fold(&status, self.sights.shared.now_ms());
                 }
                 Err(error) => {
                     if !self.set_aside(message, |letters| letters.send(message, &error.to_string())).await {

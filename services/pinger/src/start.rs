@@ -6,7 +6,7 @@ use cache::{Cache, Leases};
 use directory::Directory;
 use egress::Egress;
 use kafka::{BroadcastConsumer, Producer};
-use model::{Clock, Millis, SystemClock};
+use model::{Clock, ShiftedClock};
 use service::{Context, Error};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -30,7 +30,7 @@ use crate::status::Announcer;
 pub async fn start(ctx: Context) -> Result<(), Error> {
     let config = Config::from_env(ctx.env())?;
     let stop = ctx.shutdown().clone();
-    let clock: Arc<dyn Clock> = Arc::new(Wall);
+    let clock: Arc<dyn Clock> = Arc::new(ShiftedClock(service::tamper::clock_offset_ms));
     let metrics = Metrics::register(ctx.metrics())?;
     metrics.region.with_label_values(&[config.region.as_str()]).set(1);
     let pinger = name(&config);
@@ -127,15 +127,6 @@ pub async fn start(ctx: Context) -> Result<(), Error> {
         checked.cancel();
     });
     Ok(())
-}
-
-/// The machine's clock, which fault tests tamper with.
-struct Wall;
-
-impl Clock for Wall {
-    fn now_ms(&self) -> Millis {
-        SystemClock.now_ms() + service::tamper::clock_offset_ms()
-    }
 }
 
 /// Unique to this process: two pingers on one machine are two members.

@@ -21,13 +21,13 @@ pub use settings::Settings;
 
 use std::sync::Arc;
 
-use model::{Clock, SystemClock};
+use model::{Clock, ShiftedClock};
 use service::{Context, Error};
 
 /// Starts the processor: its consumer and its clock jobs.
 pub async fn start(ctx: Context) -> Result<(), Error> {
     let settings = Settings::read(ctx.env())?;
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let clock: Arc<dyn Clock> = Arc::new(ShiftedClock(service::tamper::clock_offset_ms));
     let metrics = metrics::Metrics::register(ctx.metrics())?;
     let kafka_metrics = kafka::KafkaMetrics::register(ctx.metrics())?;
     let store = store::Store::connect(&settings.database, ctx.name(), settings.database_pool)?;

@@ -10,11 +10,12 @@ use tokio::net::TcpStream;
 const DESCRIBE_GROUPS: i16 = 15;
 const LEAVE_GROUP: i16 = 13;
 
-/// Removes every member of `group`. Those that still live would join again.
-pub async fn bury(broker: &str, group: &str) {
+/// Removes every member of `group` but those that live, by their ids.
+pub async fn bury(broker: &str, group: &str, living: &[String]) {
     let work = async {
         let mut stream = TcpStream::connect(broker).await?;
-        let members = members(&mut stream, group).await?;
+        let mut members = members(&mut stream, group).await?;
+        members.retain(|member| !living.contains(member));
         if members.is_empty() {
             return Ok(());
         }
@@ -32,6 +33,12 @@ pub async fn bury(broker: &str, group: &str) {
         Ok(Err(error)) => eprintln!("the members of {group} are left to Kafka: {error}"),
         Err(_) => eprintln!("the members of {group} are left to Kafka: no answer"),
     }
+}
+
+/// The members of `group` now; none where Kafka does not say.
+pub async fn living(broker: &str, group: &str) -> Vec<String> {
+    let work = async { members(&mut TcpStream::connect(broker).await?, group).await };
+    tokio::time::timeout(Duration::from_secs(5), work).await.ok().and_then(Result::ok).unwrap_or_default()
 }
 
 async fn members(stream: &mut TcpStream, group: &str) -> io::Result<Vec<String>> {

@@ -13,6 +13,7 @@
     reason = "a rig that cannot go on says why and stops; it tells its progress"
 )]
 
+mod dns;
 mod group;
 mod history;
 mod log;
@@ -35,7 +36,7 @@ pub use table::run;
 #[derive(Debug, Clone)]
 pub struct Options {
     pub seed: u64,
-    /// The table ends about then.
+    /// The table ends about then; on two cores not before twelve, which is what rows with a length of their own take.
     pub minutes: f64,
     /// Only the groups named (latency, alerts, processing, changes, cuts, stores or single rows of it, poison, outage, network, rolls, channels,
     /// absence, replicas, replay, transport, mesh); empty means all.

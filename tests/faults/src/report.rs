@@ -59,9 +59,10 @@ pub fn document(options: &Options, rows: &[Row], took: Duration) -> String {
          trials into a minute; in the rows of the whole mesh it finds out by itself. Slack is a fake. Long outages are \
          simulated by rate: results every 10 s stand for one every minute, so 150 s of 600 monitors are half an hour of 300, and what a channel is not sent for half an hour is made due at once, a dump is 100 s \
          old for ten minutes, PostgreSQL is away for a minute. The full disk is a file system in memory. A wrong clock is added to the \
-         pinger's own, which asks nothing else for the time. In the rows O1 and O2 nothing is broken but the \
+         service's own, which asks nothing else for the time (a webhook's signature does). In the rows O1 and O2 nothing is broken but the \
          truth: they show that the comparison would notice. `make test` runs the table in short, of the rows of single services and the whole \
-         mesh only; the others take minutes.\n",
+         mesh only; the others take minutes. MINUTES is a budget: trials fill what the rows leave that have a length of their own. On two cores \
+         those take about twelve minutes; with fewer it ends later than asked for.\n",
     );
     text
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use system_tests::{Mesh, Service};
 use tokio::time::Instant;
 
-use crate::group::bury;
+use crate::group::{bury, living};
 
 /// SIGABRT, by which a crash point ends its process.
 const ABORTED: i32 = 6;
@@ -67,9 +67,19 @@ impl Victim {
         }
     }
 
-    /// Lets its group know at once.
+    /// Lets its group know at once; it was the only member.
     pub async fn bury(self, mesh: &Mesh) {
-        bury(&mesh.kafka, &mesh.group(self.service.name())).await;
+        self.bury_beside(mesh, &[]).await;
+    }
+
+    /// The same, beside members that live.
+    pub async fn bury_beside(self, mesh: &Mesh, living: &[String]) {
+        bury(&mesh.kafka, &mesh.group(self.service.name()), living).await;
+    }
+
+    /// Who is in its group now.
+    pub async fn group(self, mesh: &Mesh) -> Vec<String> {
+        living(&mesh.kafka, &mesh.group(self.service.name())).await
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Command, ExitStatus};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use testkit::Stack;
 
@@ -75,7 +75,7 @@ impl Replica {
     async fn ready(&mut self) {
         let process = self.process.as_mut().expect("it runs");
         let api = Api::anonymous(self.admin);
-        let begin = std::time::Instant::now();
+        let begin = Instant::now();
         loop {
             assert!(process.is_running(), "{} ended at the start:\n{}", self.name, process.tail(30));
             let answer = api.try_raw(reqwest::Method::GET, "/ready", None).await;
@@ -132,10 +132,7 @@ impl Mesh {
         let mut base = stack.environment().await;
         for (name, port) in [("DATABASE_URL", plan.database_port), ("REDIS_URL", plan.redis_port)] {
             let Some(port) = port else { continue };
-            let url = base[name].clone();
-            let (start, rest) = url.rsplit_once(':').expect("the URL names a port");
-            let path = rest.trim_start_matches(|c: char| c.is_ascii_digit());
-            base.insert(name.to_owned(), format!("{start}:{port}{path}"));
+            base.insert(name.to_owned(), through(&base[name], port));
         }
         let mut set = |name: &str, value: String| base.insert(name.to_owned(), value);
         set("KAFKA_BROKERS", kafka.clone());
@@ -203,12 +200,14 @@ impl Mesh {
         process.kill9();
     }
 
-    /// SIGTERM to one replica, and its end.
-    pub async fn terminate(&mut self, service: Service, replica: usize) {
+    /// SIGTERM to one replica, and its end; how long that took.
+    pub async fn terminate(&mut self, service: Service, replica: usize) -> Duration {
         let n = self.index(service, replica);
         let mut process = self.replicas[n].process.take().expect("it runs");
+        let begin = Instant::now();
         let status = process.terminate(Duration::from_secs(30)).await;
         assert!(status.success(), "{} ended with {status} after SIGTERM:\n{}", process.name, process.tail(30));
+        begin.elapsed()
     }
 
     /// SIGTERM to all replicas of a service.
@@ -222,6 +221,13 @@ impl Mesh {
     pub fn set(&mut self, service: Service, replica: usize, name: &str, value: &str) {
         let n = self.index(service, replica);
         self.replicas[n].environment.insert(name.to_owned(), value.to_owned());
+    }
+
+    /// Where one replica reaches PostgreSQL, from its next start on: the port of something in front of it.
+    pub fn set_database_port(&mut self, service: Service, replica: usize, port: u16) {
+        let n = self.index(service, replica);
+        let url = through(&self.replicas[n].environment["DATABASE_URL"], port);
+        self.set(service, replica, "DATABASE_URL", &url);
     }
 
     /// One setting of one replica.
@@ -341,4 +347,11 @@ impl Mesh {
         let command = Command::new(binary(replica.service.name()));
         replica.process = Some(Process::start(&replica.name, command, &replica.environment, self.directory.path()));
     }
+}
+
+/// The same URL by another port.
+fn through(url: &str, port: u16) -> String {
+    let (start, rest) = url.rsplit_once(':').expect("the URL names a port");
+    let path = rest.trim_start_matches(|c: char| c.is_ascii_digit());
+    format!("{start}:{port}{path}")
 }

@@ -18,6 +18,11 @@ pub struct Steady {
 }
 
 impl Steady {
+    /// What PostgreSQL's clock said last.
+    pub fn heard(&self) -> Option<Millis> {
+        self.last
+    }
+
     /// PostgreSQL answers, and its clock says `now`. Gives whether claims that ran out may be taken over: at first and after a gap
     /// their owners, which may live and know what became of their messages, have one `lease` to say so.
     pub fn answered(&mut self, now: Millis, lease: Duration) -> bool {

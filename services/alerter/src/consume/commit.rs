@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use kafka::TopicPartitionOffset;
-use model::IncidentId;
 use model::alerting::TransitionKind;
+use model::{Clock as _, IncidentId};
 use store::incidents::{AlertingCommit, Committed, IncidentRow};
 use tokio::time::Instant;
 
@@ -34,7 +34,7 @@ impl Loop {
                 "incident"
             );
             let subject = if one.settings.is_some() { Subject::default() } else { self.subject(one.transition.incident).await? };
-            self.announcements.push(announce(&one, &subject, &self.judge.catalog, self.judge.clock.now_ms())?);
+            self.announcements.push(announce(&one, &subject, &self.judge.catalog, self.judge.shared.now_ms())?);
         }
         self.commit().await
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use directory::wire::Channel;
-use model::{ChannelId, Millis};
+use model::{ChannelId, Clock as _, Millis};
 use store::incidents::{ClaimedDelivery, Settlement};
 use tokio::time::Instant;
 use tracing::Instrument;

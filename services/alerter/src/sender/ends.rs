@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use directory::wire::Channel;
-use model::Millis;
+use model::{Clock as _, Millis};
 use store::incidents::{Again, ClaimedDelivery, SentMessage, Settlement};
 use tokio::time::Instant;
 use uuid::Uuid;

@@ -111,7 +111,7 @@ async fn a_delivery_that_panics_is_made_again_and_stops_no_other() {
         catalog,
         channels: Channels::new(egress.expect("egress"), "https://up.example.org", &fake.api_url()),
         metrics: Metrics::register(&Registry::new()).expect("metrics"),
-        clock: Arc::clone(&trap) as Arc<dyn Clock>,
+        clock: Arc::new(SharedClock::new(Arc::clone(&trap) as Arc<dyn Clock>)),
         decided: Arc::default(),
         owner: Uuid::from_u128(1),
         failures: Failures::default(),

@@ -2,14 +2,18 @@
 //! One mesh of users and alerter; results are written to the log as a pinger would; a Slack webhook, a
 //! Slack bot and a signed webhook are told of every transition at once.
 
+mod beside;
 pub mod check;
 pub mod copies;
+mod cuts;
 mod outages;
 mod proof;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
+use beside::Beside;
+pub use cuts::cuts;
 pub use outages::outages;
 
 use directory::Client;
@@ -25,6 +29,9 @@ use crate::seed::Seed;
 use crate::users;
 use crate::victim::{Death, Victim};
 
+/// A message is edited before the one of its recovery is written: only of what was told by itself, and by that message.
+const EDITED: &str = "alerter::parent_edited";
+
 const POINTS: [&str; 13] = [
     "alerter::sent",
     "alerter::judged",
@@ -33,7 +40,7 @@ const POINTS: [&str; 13] = [
     "alerter::claimed",
     "alerter::settled",
     "alerter::not_sent",
-    "alerter::parent_edited",
+    EDITED,
     "alerter::events_claimed",
     "alerter::events_acked",
     "alerter::taken",
@@ -45,6 +52,8 @@ const POINTS: [&str; 13] = [
 const BATCH: u64 = 20;
 /// A process that did not come to its point by then is killed instead.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// From its start to its share of the partitions: two rounds of the group, each heard of at a heartbeat.
+const SHARED: Duration = Duration::from_millis(2500);
 
 /// A transition's channel kinds, in the order of [`Alerts::hooks`].
 pub(super) const KINDS: [&str; 3] = ["slack_webhook", "slack_bot", "webhook"];
@@ -75,32 +84,42 @@ pub(super) struct Alerts {
     killed: u64,
     trials: u64,
     unasked: Vec<String>,
-    proxy: Option<Proxy>,
+    beside: Beside,
     /// In front of the channels, where there is trouble with them.
     ways: Vec<Proxy>,
 }
 
-/// Runs trials until `until` or `most`, and gives a row per channel.
-pub async fn run(seed: &Seed, until: Instant, most: u64) -> Vec<Row> {
+/// Runs trials for about `time`, or so many, and gives a row per channel.
+pub async fn run(seed: &Seed, time: Duration, most: u64) -> Vec<Row> {
     let began = Instant::now();
     let mut rows = [
         Row::new(
             "3",
-            "alerter dies at 13 points × Slack webhook: 200, 429, 5xx, hang, reset, refused connection, slow",
-            "no alert is missed; a copy too many only where the answer was lost, and it says so",
+            "alerter dies at 13 points, alone and beside another that gets its partitions × Slack webhook: 200, 429, 5xx, hang, reset, refused connection, slow",
+            "no alert is missed; a copy too many only where the answer was lost, one message per death, and it says so",
         ),
         Row::new("4", "the same × Slack bot, which can be read back", "each alert once: none missed, none twice"),
         Row::new(
             "4b",
             "the same × signed webhook",
-            "each alert under one webhook-id; a repeat only where the answer was lost, and it says so",
+            "each alert under one webhook-id; a repeat only where the answer was lost, one message per death, and it says so",
         ),
     ];
-    let mut alerts = Alerts::start(seed.branch("alerts"), None, false).await;
+    let mut alerts = Alerts::start(seed.branch("alerts"), false).await;
+    let until = Instant::now() + time;
     while alerts.trials < most && Instant::now() < until {
-        for _ in 0..BATCH.min(most - alerts.trials) {
+        let batch = BATCH.min(most - alerts.trials);
+        for n in 0..batch {
+            // The second half of them beside another alerter.
+            if n == batch / 2 {
+                alerts.begin_beside().await;
+            }
             alerts.trial().await;
+            if Instant::now() >= until {
+                break;
+            }
         }
+        alerts.end_beside().await;
         alerts.settle(&mut rows).await;
         alerts.check(&mut rows).await;
         eprintln!(
@@ -120,6 +139,8 @@ pub async fn run(seed: &Seed, until: Instant, most: u64) -> Vec<Row> {
         row.exposures = alerts.places.values().sum();
         row.places.append(&mut alerts.places.clone());
         row.places.insert("SIGKILL".to_owned(), alerts.killed);
+        row.places.insert("beside another alerter".to_owned(), alerts.beside.deaths);
+        row.places.insert("partitions that changed hands there".to_owned(), alerts.beside.moves);
         for what in &alerts.unasked {
             row.violations.push(what.clone());
         }
@@ -128,54 +149,9 @@ pub async fn run(seed: &Seed, until: Instant, most: u64) -> Vec<Row> {
     rows.into()
 }
 
-/// COMMITs cut by the proxy, the alerter alive all the time.
-pub async fn cuts(seed: &Seed, until: Instant, most: u64) -> Vec<Row> {
-    let began = Instant::now();
-    let mut row = Row::new(
-        "14a",
-        "alerter: connection cut during COMMIT (lost, done but unanswered, blind)",
-        "no alert is missed on any channel; none twice",
-    );
-    let mut alerts = Alerts::start(seed.branch("alert cuts"), Some(Proxy::to_postgres().await), false).await;
-    let mut parts = ["webhook", "bot", "signed"].map(|_| Row::new("14a", "", ""));
-    while alerts.trials < most && Instant::now() < until && row.violations.len() < 20 {
-        Victim::of(Service::Alerter).start(&mut alerts.mesh, None);
-        let before = alerts.proxy.as_ref().map(Proxy::cuts).unwrap_or_default();
-        if let Some(proxy) = &alerts.proxy {
-            proxy.cut_commits(alerts.seed.number(), 30);
-        }
-        for _ in 0..16 {
-            alerts.trials += 1;
-            let results = alerts.next_results().await;
-            alerts.writer.results(&results).await;
-            let pause = Duration::from_millis(300 + alerts.seed.below(700));
-            tokio::time::sleep(pause).await;
-        }
-        if let Some(proxy) = &alerts.proxy {
-            proxy.heal();
-            proxy.expose(&before, &mut row);
-        }
-        alerts.mesh.kill9(Service::Alerter, 0);
-        alerts.deaths.push(Instant::now());
-        Victim::of(Service::Alerter).bury(&alerts.mesh).await;
-        alerts.settle(&mut parts).await;
-        alerts.check(&mut parts).await;
-        eprintln!("  alerter: {} COMMITs cut; {}", row.exposures, parts[0].compared);
-    }
-    alerts.expire().await;
-    alerts.check_log(&mut parts).await;
-    for part in &mut parts {
-        row.violations.append(&mut part.violations);
-    }
-    row.compared.clone_from(&parts[0].compared);
-    row.trials = alerts.trials;
-    row.took = began.elapsed();
-    vec![row]
-}
-
 impl Alerts {
-    /// `proxy` in front of PostgreSQL; `ways`: one in front of each channel.
-    async fn start(seed: Seed, proxy: Option<Proxy>, ways: bool) -> Self {
+    /// `ways`: a proxy in front of each channel.
+    async fn start(seed: Seed, ways: bool) -> Self {
         let hooks = [FakeSlack::start().await, FakeSlack::start().await, FakeSlack::start().await];
         let mut urls = [hooks[0].webhook_url(), hooks[1].api_url(), hooks[2].sink_url()];
         let mut proxies = Vec::new();
@@ -196,13 +172,12 @@ impl Alerts {
             set("WEBHOOK_SECRET", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"),
             set("RUST_LOG", "warn"),
         ];
-        let database_port = proxy.as_ref().map(|proxy| proxy.port);
         let services = vec![Service::Users, Service::Alerter];
-        let mut mesh = Mesh::start(Plan { slack: Some(webhook), settings, services, database_port, ..Plan::default() }).await;
+        let mut mesh = Mesh::start(Plan { slack: Some(webhook), settings, services, replicas: 2, ..Plan::default() }).await;
         let writer = Writer::new(&mesh.kafka, &mesh.stack.topics().results);
         let (client, workspace) = users::client(&mesh, None).await;
         // Every life of the alerter from here on is a trial.
-        mesh.terminate(Service::Alerter, 0).await;
+        mesh.stop(Service::Alerter).await;
         Self {
             mesh,
             hooks,
@@ -220,7 +195,7 @@ impl Alerts {
             killed: 0,
             trials: 0,
             unasked: Vec::new(),
-            proxy,
+            beside: Beside::default(),
             ways: proxies,
         }
     }
@@ -233,8 +208,7 @@ impl Alerts {
                 let name = format!("Shop {}", self.named);
                 let spec: MonitorSpec =
                     serde_json::from_value(monitor(&name, &format!("http://127.0.0.1:9/{}", self.named))).expect("a spec");
-                // Users' own COMMITs may be cut: then another one, under another name.
-                let Ok(made) = self.client.create_monitor("faults", self.workspace, &spec).await else { continue };
+                let made = self.client.create_monitor("faults", self.workspace, &spec).await.expect("a monitor");
                 self.fresh.push_back(made.id);
             }
         }
@@ -245,9 +219,16 @@ impl Alerts {
     async fn next_results(&mut self) -> Vec<CheckResult> {
         let more = match self.seed.below(10) {
             0 => 7,
+            // So that some are in each one's partitions.
+            _ if self.beside.is_there() => 4,
             1..4 => 2,
             _ => 1,
         };
+        self.results_of(more).await
+    }
+
+    /// The same, of so many new ones.
+    async fn results_of(&mut self, more: u64) -> Vec<CheckResult> {
         let mut results = Vec::new();
         for story in self.stories.iter_mut().filter(|story| story.up.is_none()) {
             let slot = (story.down + INTERVAL_MS).max(now() - INTERVAL_MS);
@@ -273,27 +254,33 @@ impl Alerts {
         // The window that matters most comes every third time; otherwise in turn.
         let point = if n.is_multiple_of(3) { POINTS[0] } else { POINTS[usize::try_from(n - n / 3 - 1).unwrap_or(0) % POINTS.len()] };
         self.behave(point);
-        let nth = if self.seed.chance(30) && !matches!(point, "alerter::taken" | "alerter::set_aside" | "alerter::before_advice") {
-            2
-        } else {
-            1
-        };
+        let rare = matches!(point, "alerter::taken" | "alerter::set_aside" | "alerter::before_advice" | EDITED);
+        let once = self.beside.is_there() || rare;
+        let nth = if self.seed.chance(30) && !once { 2 } else { 1 };
         let victim = Victim::of(Service::Alerter);
-        if self.seed.chance(60) {
+        // What another one holds that lives runs out in its own time.
+        if self.seed.chance(60) && !self.beside.is_there() {
             self.expire().await;
         }
-        let results = self.next_results().await;
+        let results = if point == EDITED { self.results_of(1).await } else { self.next_results().await };
         if point == "alerter::set_aside" || self.seed.chance(10) {
             let bytes = poison(self.seed.number(), n);
             let key = self.stories[0].monitor;
             self.writer.records(vec![(key, bytes.clone())]).await;
             self.poisons.push(bytes);
         }
+        let living = self.living().await;
         victim.start(&mut self.mesh, Some((point, nth)));
         // Before, during or after its start.
         tokio::time::sleep(Duration::from_millis(self.seed.below(1200))).await;
         self.writer.results(&results).await;
-        let patience = if point == "alerter::before_advice" { PATIENCE * 2 } else { PATIENCE };
+        if self.beside.is_there() || point == EDITED {
+            // Once it has its share of the partitions; and what it told recovers.
+            tokio::time::sleep(SHARED).await;
+            let results = if point == EDITED { self.results_of(1).await } else { self.next_results().await };
+            self.writer.results(&results).await;
+        }
+        let patience = if matches!(point, "alerter::before_advice" | EDITED) { PATIENCE * 2 } else { PATIENCE };
         let death = victim.wait(&mut self.mesh, point, patience).await;
         self.deaths.push(Instant::now());
         match death {
@@ -301,12 +288,14 @@ impl Alerts {
             Death::Killed => self.killed += 1,
             Death::Unasked => self.unasked.push(format!("the alerter ended by itself in trial {n}, armed at {point} (I12)")),
         }
-        victim.bury(&self.mesh).await;
+        self.beside.deaths += u64::from(self.beside.is_there() && death == Death::AtPoint);
+        victim.bury_beside(&self.mesh, &living).await;
     }
 
     /// What the channels do with the next messages.
     fn behave(&mut self, point: &str) {
-        for hook in &self.hooks {
+        // A message that is told in peace has an answer to edit.
+        for hook in self.hooks.iter().filter(|_| point != EDITED) {
             for _ in 0..3 {
                 let behaviour = if point == "alerter::not_sent" {
                     SlackBehaviour::Status(503)

@@ -50,14 +50,18 @@ struct Changes {
 }
 
 /// Crash points.
-pub async fn run(seed: &Seed, until: Instant, most: u64) -> Vec<Row> {
+pub async fn run(seed: &Seed, time: Duration, most: u64) -> Vec<Row> {
     let mut row = Row::new("U", "users dies at 7 points while monitors are changed", PROMISE);
     let began = Instant::now();
     let mut work = Changes::start(seed.branch("changes"), None).await;
     work.mesh.terminate(Service::Users, 0).await;
+    let until = Instant::now() + time;
     while row.trials < most && Instant::now() < until && row.violations.len() < 20 {
         for _ in 0..BATCH.min(most - row.trials) {
             work.crash(&mut row).await;
+            if Instant::now() >= until {
+                break;
+            }
         }
         Victim::of(Service::Users).start(&mut work.mesh, None);
         work.settle(&mut row).await;
@@ -69,10 +73,11 @@ pub async fn run(seed: &Seed, until: Instant, most: u64) -> Vec<Row> {
 }
 
 /// COMMITs cut by the proxy.
-pub async fn cuts(seed: &Seed, until: Instant, most: u64) -> Vec<Row> {
+pub async fn cuts(seed: &Seed, time: Duration, most: u64) -> Vec<Row> {
     let mut row = Row::new("14c", "users: connection cut during COMMIT (lost, done but unanswered, blind)", PROMISE);
     let began = Instant::now();
     let mut work = Changes::start(seed.branch("changes cuts"), Some(Proxy::to_postgres().await)).await;
+    let until = Instant::now() + time;
     while row.exposures < most && Instant::now() < until && row.violations.len() < 20 {
         let before = work.proxy.as_ref().map(Proxy::cuts).unwrap_or_default();
         if let Some(proxy) = &work.proxy {

@@ -1,4 +1,7 @@
-//! The prober's own network is cut under healthy targets; and targets that really fall together.
+//! The prober's own network, resolver or descriptors are gone under healthy targets; and targets that really fall together.
+
+mod dark;
+mod descriptors;
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -9,8 +12,10 @@ use system_tests::{Farm, Mesh, Plan, monitor, now};
 use testkit::FakeSlack;
 use uuid::Uuid;
 
+use dark::Dark;
+
+use crate::dns::{NameServer, Says};
 use crate::history::stored;
-use crate::log::INTERVAL_MS;
 use crate::proxy::{Proxy, Trouble};
 use crate::row::Row;
 use crate::seed::Seed;
@@ -18,15 +23,15 @@ use crate::seed::Seed;
 const MONITORS: usize = 1_000;
 /// In short.
 const FEW: usize = 200;
+/// Of so many one is named by its address; the others need the resolver.
+const BY_ADDRESS: usize = 4;
 /// Of so many one falls in a real storm.
 const FALLS: usize = 5;
-/// Every monitor is checked at least twice in it.
-const CUT: Duration = Duration::from_secs(22);
 const PATIENCE: Duration = Duration::from_secs(60);
 
 struct Network {
-    /// Its processes end with it.
-    _mesh: Mesh,
+    mesh: Mesh,
+    names_at: NameServer,
     farm: Farm,
     /// In front of the targets, and of each canary.
     ways: Vec<Proxy>,
@@ -44,6 +49,16 @@ pub async fn run(seed: &Seed, rounds: u64) -> Vec<Row> {
         format!("the prober's network is cut under {monitors} healthy targets (reset, mute, answers lost)"),
         "no DOWN, no incident, one notice for the region and one when it sees again",
     );
+    let mut resolver = Row::new(
+        "19b",
+        format!("the prober's resolver is gone under {monitors} healthy targets, three of four named (SERVFAIL, mute)"),
+        "no DOWN, no incident, one notice for the region and one when it sees again; what needs no name stays up",
+    );
+    let mut descriptors = Row::new(
+        "19c",
+        format!("the probers get no more file descriptors under {monitors} healthy targets"),
+        "no DOWN, no incident, one notice for the region and one when there are some again",
+    );
     let mut storm = Row::new(
         "20",
         format!("{} of {monitors} targets fall at once, and rise", monitors / FALLS),
@@ -52,17 +67,19 @@ pub async fn run(seed: &Seed, rounds: u64) -> Vec<Row> {
     let mut network = Network::start(monitors).await;
     let mut seed = seed.branch("network");
     for n in 0..rounds {
-        let began = Instant::now();
-        let trouble = [Trouble::Reset, Trouble::BlackHole, Trouble::StallDown][usize::try_from(n % 3).unwrap_or(0)];
-        network.cut(trouble, &mut cut).await;
-        cut.took += began.elapsed();
-        eprintln!("  network: cut {} times; {}", cut.exposures, cut.compared);
+        let nth = usize::try_from(n).unwrap_or(0);
+        let cuts = [Trouble::Reset, Trouble::BlackHole, Trouble::StallDown];
+        network.go_dark(Dark::Cut(cuts[nth % cuts.len()]), &mut cut).await;
+        network.go_dark(Dark::Resolver([Says::Failure, Says::Nothing][nth % 2]), &mut resolver).await;
+        if n == 0 {
+            network.go_dark(Dark::Descriptors, &mut descriptors).await;
+        }
         let began = Instant::now();
         network.storm(&mut seed, &mut storm).await;
         storm.took += began.elapsed();
         eprintln!("  network: {} storms; {}", storm.exposures, storm.compared);
     }
-    vec![cut, storm]
+    vec![cut, resolver, descriptors, storm]
 }
 
 impl Network {
@@ -72,21 +89,29 @@ impl Network {
         for _ in 0..4 {
             ways.push(Proxy::start(farm.address).await);
         }
+        let names_at = NameServer::start().await;
         let canaries: Vec<String> = ways.iter().skip(1).map(|way| format!("http://127.0.0.1:{}/canary", way.port)).collect();
         let set = |name: &str, value: &str| (name.to_owned(), value.to_owned());
         let plan = Plan {
             replicas: 2,
             slack: Some(slack.webhook_url()),
-            settings: vec![set("CANARIES", &canaries.join(",")), set("FLUSH_SECONDS", "1"), set("RUST_LOG", "warn")],
+            settings: vec![
+                set("CANARIES", &canaries.join(",")),
+                set("NAME_SERVERS", &names_at.address.to_string()),
+                set("FLUSH_SECONDS", "1"),
+                set("RUST_LOG", "warn"),
+            ],
             ..Plan::default()
         };
         let mesh = Mesh::start(plan).await;
         let api = mesh.login().await;
-        let wanted =
-            (0..monitors).map(|n| format!("n{n}")).map(|name| monitor(&name, &format!("http://127.0.0.1:{}/{name}", ways[0].port)));
+        let wanted = (0..monitors).map(|n| {
+            let host = if n.is_multiple_of(BY_ADDRESS) { "127.0.0.1".to_owned() } else { format!("n{n}.faults.test") };
+            monitor(&format!("n{n}"), &format!("http://{host}:{}/n{n}", ways[0].port))
+        });
         let names = api.create_all(wanted).await;
         let pool = PgPool::clone(mesh.stack.database().await.store.pool());
-        let network = Self { _mesh: mesh, farm, ways, slack, names, pool };
+        let network = Self { mesh, names_at, farm, ways, slack, names, pool };
         network.all_up().await;
         network
     }
@@ -116,37 +141,6 @@ impl Network {
             }
             tokio::time::sleep(Duration::from_millis(200)).await;
         }
-    }
-
-    async fn cut(&mut self, trouble: Trouble, row: &mut Row) {
-        const NOTICES: &str = "SELECT count(*) FROM notices n JOIN deliveries d ON d.notice_id = n.id WHERE d.state = 'sent'";
-        const INCIDENTS: &str = "SELECT count(*) FROM incidents";
-        row.trials += 1;
-        let (notices, incidents, met) = (self.count(NOTICES).await, self.count(INCIDENTS).await, self.ways[0].met());
-        let from = now();
-        self.ways.iter().for_each(|way| way.set(trouble));
-        tokio::time::sleep(CUT).await;
-        // It is told while it lasts, not only afterwards.
-        let opened = self.until(NOTICES, notices + 1).await - notices;
-        row.require(opened == 1, || format!("{opened} notices of a blindness"));
-        self.ways.iter().for_each(Proxy::heal);
-        let to = now();
-        if self.ways[0].met() > met {
-            row.exposed(&format!("{trouble:?}"));
-        }
-        self.all_up().await;
-        let closed = self.until(NOTICES, notices + 2).await - notices;
-        row.require(closed == 2, || format!("{closed} notices of a blindness and its end"));
-        let opened = self.count(INCIDENTS).await - incidents;
-        row.require(opened == 0, || format!("{opened} incidents of healthy targets"));
-        let told = stored(&self.pool, row).await;
-        let within = told.iter().filter(|((_, slot), _)| (from - INTERVAL_MS..to + INTERVAL_MS).contains(slot));
-        let outcomes: Vec<Outcome> = within.map(|(_, one)| one.0).collect();
-        let down = outcomes.iter().filter(|outcome| **outcome == Outcome::Down).count();
-        row.require(down == 0, || format!("I9, {down} healthy slots are told down"));
-        let unknown = outcomes.iter().filter(|outcome| **outcome == Outcome::Unknown).count();
-        row.require(unknown >= self.names.len(), || format!("only {unknown} slots of the cut are unknown"));
-        row.compared = format!("{} slots around the last cut, {unknown} of them unknown", outcomes.len());
     }
 
     async fn storm(&mut self, seed: &mut Seed, row: &mut Row) {

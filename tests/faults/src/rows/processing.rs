@@ -52,7 +52,7 @@ struct Processing {
 }
 
 /// Crash points.
-pub async fn run(seed: &Seed, until: Instant, most: u64) -> Vec<Row> {
+pub async fn run(seed: &Seed, time: Duration, most: u64) -> Vec<Row> {
     let mut row = Row::new(
         "2",
         "processor dies at 11 points; results late, twice, contradictory; 1 in 30 records poison",
@@ -60,9 +60,13 @@ pub async fn run(seed: &Seed, until: Instant, most: u64) -> Vec<Row> {
     );
     let began = Instant::now();
     let mut work = Processing::start(seed.branch("processing"), None, None).await;
+    let until = Instant::now() + time;
     while work.trials < most && Instant::now() < until && row.violations.len() < 20 {
         for _ in 0..BATCH.min(most - work.trials) {
             work.crash(&mut row).await;
+            if Instant::now() >= until {
+                break;
+            }
         }
         work.settle(&mut row).await;
         eprintln!("  processor: {} trials, {} deaths at points; {}", work.trials, row.exposures, row.compared);
@@ -73,11 +77,12 @@ pub async fn run(seed: &Seed, until: Instant, most: u64) -> Vec<Row> {
 }
 
 /// COMMITs cut by the proxy.
-pub async fn cuts(seed: &Seed, until: Instant, most: u64) -> Vec<Row> {
+pub async fn cuts(seed: &Seed, time: Duration, most: u64) -> Vec<Row> {
     let mut row = Row::new("14b", "processor: connection cut during COMMIT (lost, done but unanswered, blind)", "each slot counts once");
     let began = Instant::now();
     let proxy = Proxy::to_postgres().await;
     let mut work = Processing::start(seed.branch("processing cuts"), Some(proxy), None).await;
+    let until = Instant::now() + time;
     while work.trials < most && Instant::now() < until && row.violations.len() < 20 {
         work.cut(&mut row).await;
         work.settle(&mut row).await;
@@ -89,7 +94,7 @@ pub async fn cuts(seed: &Seed, until: Instant, most: u64) -> Vec<Row> {
 }
 
 /// PostgreSQL and Redis slow, stalled, mute, reset: one after the other, seconds each.
-pub async fn stores(seed: &Seed, until: Instant, most: u64) -> Vec<Row> {
+pub async fn stores(seed: &Seed, time: Duration, most: u64) -> Vec<Row> {
     let mut row = Row::new(
         "15",
         "processor: PostgreSQL and Redis delayed, throttled, stalled one way, mute, reset, cut after n bytes",
@@ -98,6 +103,7 @@ pub async fn stores(seed: &Seed, until: Instant, most: u64) -> Vec<Row> {
     let began = Instant::now();
     let (database, redis) = (Proxy::to_postgres().await, Proxy::to_redis().await);
     let mut work = Processing::start(seed.branch("stores"), Some(database), Some(redis)).await;
+    let until = Instant::now() + time;
     while work.trials < most && Instant::now() < until && row.violations.len() < 20 {
         work.trouble(&mut row).await;
         work.settle(&mut row).await;

@@ -5,6 +5,7 @@ mod check;
 mod clocks;
 mod disturb;
 mod inject;
+mod rolls;
 mod spool;
 mod stores;
 
@@ -65,7 +66,7 @@ impl Amount {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a few minutes")]
     pub fn of(minutes: f64) -> Self {
         let n = |per_minute: f64| ((minutes * per_minute) as u64).max(1);
-        Self { points: n(6.0), kills: n(8.0), pauses: n(0.6), flushes: n(1.5), outages: n(0.5), rolls: n(0.3), disturbances: n(1.0) }
+        Self { points: n(6.0), kills: n(8.0), pauses: n(0.6), flushes: n(1.5), outages: n(0.5).max(2), rolls: n(0.3), disturbances: n(1.0) }
     }
 }
 

@@ -83,8 +83,7 @@ impl Alerts {
             }
             // A group names twenty and counts the others: so many may have no copy of their own.
             let counted: usize = hook.posts().iter().map(unnamed).sum();
-            let mut silent = Vec::new();
-            let mut repeats = 0;
+            let (mut silent, mut repeats, mut doubtful) = (Vec::new(), 0, BTreeMap::new());
             for key in expected.values() {
                 let state = states.get(&(key.clone(), channel.to_owned())).map_or("absent", String::as_str);
                 let copies = told.get(key).map(Vec::as_slice).unwrap_or_default();
@@ -101,8 +100,10 @@ impl Alerts {
                 } else if copies.is_empty() {
                     silent.push(key);
                 }
-                repeats += self.judge_copies(row, key, copies, channel);
+                repeats += self.judge_copies(row, key, copies, channel, &mut doubtful);
             }
+            let beyond = unexplained(doubtful, &self.deaths);
+            row.require(beyond == 0, || format!("I8, {beyond} messages were repeated beyond one per death"));
             row.require(silent.len() <= counted, || format!("I7, sent without a copy, {counted} counted in groups: {silent:?}"));
             for (key, copies) in told.iter().filter(|(key, _)| key.1 == RESOLVED) {
                 let opened = told.get(&(key.0.clone(), OPENED)).and_then(|copies| copies.first());
@@ -115,17 +116,22 @@ impl Alerts {
         }
     }
 
-    /// I8: a copy after another is flagged, and the one before it was never known to have arrived.
-    fn judge_copies(&self, row: &mut Row, key: &Key, copies: &[Copy], channel: &str) -> usize {
+    /// I8: a copy after another is flagged, and the one before it was never known to have arrived. `doubtful` gets the messages that only
+    /// a death explains, each with the end of its window.
+    fn judge_copies(&self, row: &mut Row, key: &Key, copies: &[Copy], channel: &str, doubtful: &mut BTreeMap<Instant, Instant>) -> usize {
         for pair in copies.windows(2) {
             let [first, second] = pair else { continue };
             if channel == "slack_bot" {
                 row.violated(format!("I8, {key:?} is in the channel twice"));
                 continue;
             }
-            let died = self.deaths.iter().any(|death| *death >= first.at && *death <= first.at + first.answered_after + WINDOW);
+            let window = first.at + first.answered_after + WINDOW;
+            let died = self.deaths.iter().any(|death| *death >= first.at && *death <= window);
             let mute = self.mute.iter().any(|(from, until)| first.at >= *from && first.at <= *until);
             row.require(first.unanswered || died || mute, || format!("I8, {key:?} was repeated though its first copy was answered"));
+            if died && !first.unanswered && !mute {
+                doubtful.insert(first.at, window);
+            }
             row.require(second.repeat, || format!("I8, the second copy of {key:?} does not say that it may be a repeat"));
         }
         copies.len().saturating_sub(1)
@@ -181,8 +187,35 @@ impl Alerts {
     }
 }
 
+/// How many messages, each with its window, are left when every death explains one. An alerter writes one message at a time to a channel.
+fn unexplained(mut doubtful: BTreeMap<Instant, Instant>, deaths: &[Instant]) -> usize {
+    for death in deaths {
+        let within = doubtful.iter().filter(|(at, end)| (**at..=**end).contains(death));
+        if let Some(at) = within.min_by_key(|(_, end)| **end).map(|(at, _)| *at) {
+            doubtful.remove(&at);
+        }
+    }
+    doubtful.len()
+}
+
 fn difference(expected: &BTreeMap<Uuid, Key>, found: &BTreeMap<Uuid, Key>) -> Vec<String> {
     let lacking = expected.iter().filter(|(id, _)| !found.contains_key(id)).map(|(_, key)| format!("lacks {key:?}"));
     let surplus = found.iter().filter(|(id, _)| !expected.contains_key(id)).map(|(_, key)| format!("has {key:?}"));
     lacking.chain(surplus).take(10).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_death_explains_one_message() {
+        let begin = Instant::now();
+        let at = |seconds| begin + Duration::from_secs(seconds);
+        let doubtful = |windows: &[(u64, u64)]| windows.iter().map(|(from, to)| (at(*from), at(*to))).collect();
+        assert_eq!(unexplained(doubtful(&[(1, 3), (10, 12)]), &[at(2), at(11)]), 0);
+        assert_eq!(unexplained(doubtful(&[(1, 5), (2, 4)]), &[at(3), at(5)]), 0, "the shorter window first");
+        assert_eq!(unexplained(doubtful(&[(1, 3), (2, 4)]), &[at(3)]), 1);
+        assert_eq!(unexplained(doubtful(&[(1, 3)]), &[at(4)]), 1);
+    }
 }

@@ -21,7 +21,7 @@ const PROMISE: &str = "a recovery meanwhile arrives afterwards, or with its begi
 pub async fn outages(seed: &Seed) -> Vec<Row> {
     let mut row = Row::new("21", "channels answer 5xx, 429, never, reset after taking, slowly, for a while", PROMISE);
     let began = Instant::now();
-    let mut alerts = Alerts::start(seed.branch("outages"), None, false).await;
+    let mut alerts = Alerts::start(seed.branch("outages"), false).await;
     let behaviours = [
         SlackBehaviour::Status(503),
         SlackBehaviour::RateLimited(2),
@@ -38,7 +38,7 @@ pub async fn outages(seed: &Seed) -> Vec<Row> {
 
     let mut way = Row::new("15b", "the way to the channels delayed, throttled, stalled one way, mute, reset, cut after n bytes", PROMISE);
     let began = Instant::now();
-    let mut alerts = Alerts::start(seed.branch("ways"), None, true).await;
+    let mut alerts = Alerts::start(seed.branch("ways"), true).await;
     let cut = 100 + alerts.seed.below(2000);
     for trouble in [
         Trouble::Delay(Duration::from_secs(2)),

@@ -1,5 +1,5 @@
-//! A pinger whose machine has another time: set forward or back, from the start or in the middle of its
-//! life, or drifting. The real binary adds it to its wall clock (`service::tamper`); its monotonic clock and
+//! A service whose machine has another time: a pinger's is set forward or back, from the start or in the middle of its
+//! life, or drifts; those of consumers are apart by ten minutes. The real binary adds it to its wall clock (`service::tamper`); its monotonic clock and
 //! Kafka's client stay right, as on a machine whose clock is set.
 
 use std::time::{Duration, Instant};
@@ -57,6 +57,32 @@ impl Storm {
         }
         self.live(Duration::from_secs(3)).await;
         self.compare_slots_with_time(began, row).await;
+    }
+
+    /// Row 18b: both replicas live on with wrong clocks, one ahead and one behind.
+    pub(super) async fn service_clocks(&mut self, row: &mut Row) {
+        for service in [Service::Processor, Service::Alerter] {
+            row.trials += 1;
+            let mut files = Vec::new();
+            for (replica, wrong) in ["300000 0", "-300000 0"].into_iter().enumerate() {
+                let file = tempfile::NamedTempFile::new().expect("a file");
+                std::fs::write(file.path(), wrong).expect("written");
+                let settings = [("CLOCK_OFFSET_FILE".to_owned(), file.path().display().to_string())];
+                self.mesh.terminate(service, replica).await;
+                self.mesh.restart_with(service, replica, settings.into_iter());
+                self.mesh.ready_one(service, replica).await;
+                files.push(file);
+            }
+            self.live(LIFE).await;
+            if (0..2).all(|replica| self.mesh.log(service, replica).contains("the wall clock is tampered with")) {
+                row.exposed(service.name());
+            }
+            for replica in 0..2 {
+                self.mesh.terminate(service, replica).await;
+                self.mesh.restart(service, replica);
+                self.mesh.ready_one(service, replica).await;
+            }
+        }
     }
 
     /// No result of a slot that is not the one of its time: the broker's clock, which is right, tells when

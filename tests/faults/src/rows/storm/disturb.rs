@@ -14,12 +14,14 @@ pub enum Fault {
     RedisAway,
     Postgres,
     Clock,
+    ServiceClock,
 }
 
 impl Fault {
-    pub const ALL: [Self; 6] = [Self::Spool, Self::RedisKilled, Self::Postgres, Self::RedisAway, Self::Clock, Self::RedisDump];
+    pub const ALL: [Self; 7] =
+        [Self::Spool, Self::RedisKilled, Self::Postgres, Self::RedisAway, Self::Clock, Self::ServiceClock, Self::RedisDump];
     /// For `make test`. A dump that is old, and a full disk, take their time.
-    pub const SHORT: [Self; 5] = [Self::Spool, Self::RedisKilled, Self::Postgres, Self::RedisAway, Self::Clock];
+    pub const SHORT: [Self; 6] = [Self::Spool, Self::RedisKilled, Self::Postgres, Self::RedisAway, Self::Clock, Self::ServiceClock];
 
     pub fn row(self) -> Row {
         const ALL: &str = "no slot absent, none twice, no up or down the target did not show; alerts are the transitions";
@@ -46,6 +48,9 @@ impl Fault {
                 "a pinger's clock set ±5 min, wrong from the start, drifting by a fifth",
                 "no result of a slot that is not the one of its time; all of row 1",
             ),
+            Self::ServiceClock => {
+                Row::new("18b", "of two processors, then of two alerters, one's clock is 5 min ahead and the other's 5 min behind", ALL)
+            }
         }
     }
 }
@@ -62,6 +67,7 @@ impl Storm {
             Fault::RedisAway => self.redis_away(seconds(10, 40), row).await,
             Fault::Postgres => self.postgres_stops(amount * 3, seconds(0, 60), row).await,
             Fault::Clock => self.clocks(amount.min(5), row).await,
+            Fault::ServiceClock => self.service_clocks(row).await,
         }
     }
 }

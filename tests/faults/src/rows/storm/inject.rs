@@ -1,10 +1,8 @@
 //! The faults of the whole mesh.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use system_tests::{Api, Service};
+use system_tests::Service;
 
 use super::{Amount, Fault, Storm};
 use crate::row::Row;
@@ -52,7 +50,11 @@ impl Kind {
             Self::Flush => Row::new("11", "Redis FLUSHALL", ALL),
             Self::Broker => Row::new("7", "broker kill -9 and restart; broker SIGSTOP 8 s", ALL),
             Self::Rebalance => Row::new("17", "a consumer leaves or comes every 2.5 s: processors and alerters, drained or killed", ALL),
-            Self::Roll => Row::new("16", "rolling restart of every service under load", "all of that, and no answer of 5xx"),
+            Self::Roll => Row::new(
+                "16",
+                "rolling restart of every service under load",
+                "all of row 1, no answer of 5xx, and SIGTERM to exit within the longest check and 5 s",
+            ),
             Self::Disturb(fault) => fault.row(),
         }
     }
@@ -193,51 +195,4 @@ impl Storm {
             }
         }
     }
-
-    async fn rolls(&mut self, rounds: u64, row: &mut Row) {
-        let (stop, asked) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
-        let paths: Vec<String> = ["/api/monitors".to_owned(), "/api/incidents".to_owned()]
-            .into_iter()
-            .chain(self.monitors.iter().map(|(_, id)| format!("/api/monitors/{id}")))
-            .collect();
-        let loads: Vec<_> =
-            (0..3).map(|n| tokio::spawn(load(self.api.clone(), paths.clone(), n, Arc::clone(&stop), Arc::clone(&asked)))).collect();
-        for _ in 0..rounds {
-            for service in Service::ALL {
-                for replica in 0..2 {
-                    row.trials += 1;
-                    self.mesh.terminate(service, replica).await;
-                    self.mesh.restart(service, replica);
-                    self.mesh.ready_one(service, replica).await;
-                    row.exposed(service.name());
-                    self.live(Duration::from_millis(300)).await;
-                }
-            }
-        }
-        stop.store(true, Ordering::Relaxed);
-        for load in loads {
-            for failure in load.await.expect("the load ends") {
-                row.violated(failure);
-            }
-        }
-        row.compared = format!("{} requests; ", asked.load(Ordering::Relaxed));
-    }
-}
-
-/// Asks on and on; says which answers were no good, at most a few.
-async fn load(api: Api, paths: Vec<String>, mut n: usize, stop: Arc<AtomicBool>, asked: Arc<AtomicU64>) -> Vec<String> {
-    let mut failures = Vec::new();
-    while !stop.load(Ordering::Relaxed) && failures.len() < 5 {
-        let path = &paths[n % paths.len()];
-        n += 1;
-        asked.fetch_add(1, Ordering::Relaxed);
-        let begin = Instant::now();
-        match api.try_raw(reqwest::Method::GET, path, None).await {
-            Ok(answer) if answer.status < 500 => {}
-            Ok(answer) => failures.push(format!("{path}: {} {}", answer.status, answer.body)),
-            Err(error) => failures.push(format!("{path}: no answer after {:?}: {error:?}", begin.elapsed())),
-        }
-        tokio::time::sleep(Duration::from_millis(30)).await;
-    }
-    failures
 }
