@@ -12,7 +12,10 @@ it.each<[Assertion, string]>([
   [{ kind: 'json_path', path: '$.n', expect: { above: 3 } }, '$.n is above 3'],
   [{ kind: 'json_path', path: '$.s', expect: { equals: 'ok' } }, '$.s is “ok”'],
   [{ kind: 'json_path', path: '$.s', expect: 'exists' }, '$.s exists'],
-  [{ kind: 'certificate_days', min: 1 }, 'Certificate valid for 1 more day, else degraded, which tells nobody'],
+  [
+    { kind: 'certificate_days', min: 1 },
+    'Certificate valid for 1 more day, else degraded, which tells nobody',
+  ],
 ])('%j', (assertion, text) => expect(assertionText(assertion)).toBe(text))
 
 it('tells the policy', () => {

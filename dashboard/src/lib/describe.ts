@@ -1,4 +1,4 @@
-import type { AlertPolicy, Assertion, Expect, MonitorSpec } from '#/api/schema.d.ts'
+import type { AlertPolicy, Assertion, Expect, MonitorSpec, Severity } from '#/api/schema.d.ts'
 
 import { duration, plural } from './format.ts'
 
@@ -34,7 +34,8 @@ export function assertionText(assertion: Assertion): string {
 }
 
 /** Whoever reads what is watched may take it for what people are told of. */
-const otherwise = (severity: Severity = 'degraded') => (severity === 'degraded' ? 'degraded, which tells nobody' : severity)
+const otherwise = (severity: Severity = 'degraded') =>
+  severity === 'degraded' ? 'degraded, which tells nobody' : severity
 
 const times = (n: number) => (n === 1 ? 'one' : String(n))
 

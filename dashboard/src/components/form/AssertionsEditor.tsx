@@ -212,7 +212,11 @@ function SeveritySelect({
   onChange: (value: Severity) => void
 }) {
   return (
-    <Field label="Otherwise the check is" quiet hint="Degraded is shown, and nobody is told. Choose down to be told.">
+    <Field
+      label="Otherwise the check is"
+      quiet
+      hint="Degraded is shown, and nobody is told. Choose down to be told."
+    >
       <Select value={value} onChange={(event) => onChange(event.target.value as Severity)}>
         <option value="degraded">else degraded</option>
         <option value="down">else down</option>
