@@ -92,16 +92,16 @@ async fn without_info(instead: Arc<Mutex<Option<String>>>) -> Cache {
                 let answers = async { tokio::io::copy(&mut says, &mut hears).await };
                 tokio::pin!(answers);
                 loop {
-                    let read = tokio::select! {
-                        read = asks.read(&mut buffer) => read.unwrap_or(0),
+                    let length = tokio::select! {
+                        asked = asks.read(&mut buffer) => asked.unwrap_or(0),
                         _ = &mut answers => return,
                     };
-                    if read == 0 {
+                    if length == 0 {
                         return;
                     }
-                    let info = buffer[..read].windows(8).any(|asked| asked == b"\r\nINFO\r\n");
+                    let info = buffer[..length].windows(8).any(|word| word == b"\r\nINFO\r\n");
                     let other = instead.lock().expect("set").clone().filter(|_| info);
-                    takes.write_all(other.as_ref().map_or(&buffer[..read], String::as_bytes)).await.expect("written");
+                    takes.write_all(other.as_ref().map_or(&buffer[..length], String::as_bytes)).await.expect("written");
                 }
             });
         }
