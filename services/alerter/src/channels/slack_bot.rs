@@ -1,6 +1,5 @@
 //! Slack app with a bot token: one thread per incident, the first message edited on recovery; what was told together has one
-//! thread together. A send in
-//! doubt is looked up in the channel by its metadata before anything is sent again.
+//! thread together. A send in doubt is looked up in the channel by its metadata before anything is sent again.
 
 use std::collections::HashMap;
 use std::iter;

@@ -68,7 +68,7 @@ impl Sender {
                 continue;
             }
             let (id, attempt, end) = row;
-            if !self.recorded(&[(id, attempt, wordless(end))], &mut stopping).await {
+            if !self.recorded(&[(id, attempt, wordless(&end))], &mut stopping).await {
                 tracing::error!(delivery = %id, "a delivery's end is not recorded");
             }
         }
@@ -106,11 +106,11 @@ impl Sender {
 }
 
 /// The same end in words of ours.
-fn wordless(end: Settlement) -> Settlement {
+fn wordless(end: &Settlement) -> Settlement {
     let error = "the words of the channel cannot be recorded".to_owned();
     match end {
-        Settlement::Sent { found, .. } => Settlement::Sent { message: SentMessage::default(), found },
-        Settlement::Retry { due_at, why, .. } => Settlement::Retry { due_at, why, error },
+        Settlement::Sent { found, .. } => Settlement::Sent { message: SentMessage::default(), found: *found },
+        Settlement::Retry { due_at, why, .. } => Settlement::Retry { due_at: *due_at, why: *why, error },
         Settlement::Dead { .. } => Settlement::Dead { error },
     }
 }
