@@ -128,7 +128,15 @@ impl Alerts {
             let window = first.at + first.answered_after + WINDOW;
             let died = self.deaths.iter().any(|death| *death >= first.at && *death <= window);
             let mute = self.mute.iter().any(|(from, until)| first.at >= *from && first.at <= *until);
-            row.require(first.unanswered || died || mute, || format!("I8, {key:?} was repeated though its first copy was answered"));
+            row.require(first.unanswered || died || mute, || {
+                let after = |at: Instant| at.saturating_duration_since(first.at).as_secs_f64();
+                let next = self.deaths.iter().find(|death| **death >= first.at).map_or(f64::NAN, |death| after(*death));
+                format!(
+                    "I8, {key:?} was repeated though its first copy was answered after {:?}: the next death came {next:.1} s and the repeat {:.1} s after it",
+                    first.answered_after,
+                    after(second.at)
+                )
+            });
             if died && !first.unanswered && !mute {
                 doubtful.insert(first.at, window);
             }

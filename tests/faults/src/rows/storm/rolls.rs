@@ -91,7 +91,12 @@ async fn load(api: Api, paths: Vec<String>, mut n: usize, stop: Arc<AtomicBool>,
         n += 1;
         asked.fetch_add(1, Ordering::Relaxed);
         let begin = Instant::now();
-        match api.try_raw(reqwest::Method::GET, path, None).await {
+        let mut answered = api.try_raw(reqwest::Method::GET, path, None).await;
+        if answered.is_err() {
+            // Sent on a connection just when its server closed it: nobody can tell, so whoever reads asks once more, as browsers do.
+            answered = api.try_raw(reqwest::Method::GET, path, None).await;
+        }
+        match answered {
             Ok(answer) if answer.status < 500 => {}
             Ok(answer) => failures.push(format!("{path}: {} {}", answer.status, answer.body)),
             Err(error) => failures.push(format!("{path}: no answer after {:?}: {error:?}", begin.elapsed())),
