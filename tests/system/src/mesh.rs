@@ -258,6 +258,12 @@ impl Mesh {
         Some(status)
     }
 
+    /// Whether it has ended, which [`Self::ended`] is still to tell how.
+    pub fn has_ended(&mut self, service: Service, replica: usize) -> bool {
+        let n = self.index(service, replica);
+        self.replicas[n].process.as_mut().is_some_and(|process| process.ended().is_some())
+    }
+
     /// Whether a replica has a process.
     pub fn runs(&self, service: Service, replica: usize) -> bool {
         self.replicas[self.index(service, replica)].process.is_some()

@@ -50,6 +50,8 @@ const POINTS: [&str; 13] = [
 
 /// Trials between two looks at everything.
 const BATCH: u64 = 20;
+/// New monitors of a trial: twice what [`Alerts::next_results`] takes.
+const MOST_NEW: usize = 14;
 /// A process that did not come to its point by then is killed instead.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// From its start to its share of the partitions: two rounds of the group, each heard of at a heartbeat.
@@ -202,7 +204,13 @@ impl Alerts {
 
     /// A monitor that nothing happened to yet.
     async fn monitor(&mut self) -> MonitorId {
-        while self.fresh.is_empty() {
+        self.stock(1).await;
+        self.fresh.pop_front().expect("there are some")
+    }
+
+    /// Makes so many ahead at least.
+    async fn stock(&mut self, least: usize) {
+        while self.fresh.len() < least {
             for _ in 0..40 {
                 self.named += 1;
                 let name = format!("Shop {}", self.named);
@@ -212,7 +220,6 @@ impl Alerts {
                 self.fresh.push_back(made.id);
             }
         }
-        self.fresh.pop_front().expect("there are some")
     }
 
     /// Recoveries of what is down, and new troubles.
@@ -270,19 +277,23 @@ impl Alerts {
             self.poisons.push(bytes);
         }
         let living = self.living().await;
+        // Not while it may die: its death would be noted late.
+        self.stock(MOST_NEW).await;
+        let mut died = None;
         victim.start(&mut self.mesh, Some((point, nth)));
         // Before, during or after its start.
-        tokio::time::sleep(Duration::from_millis(self.seed.below(1200))).await;
+        let pause = Duration::from_millis(self.seed.below(1200));
+        self.rest(victim, pause, &mut died).await;
         self.writer.results(&results).await;
         if self.beside.is_there() || point == EDITED {
             // Once it has its share of the partitions; and what it told recovers.
-            tokio::time::sleep(SHARED).await;
+            self.rest(victim, SHARED, &mut died).await;
             let results = if point == EDITED { self.results_of(1).await } else { self.next_results().await };
             self.writer.results(&results).await;
         }
         let patience = if matches!(point, "alerter::before_advice" | EDITED) { PATIENCE * 2 } else { PATIENCE };
         let death = victim.wait(&mut self.mesh, point, patience).await;
-        self.deaths.push(Instant::now());
+        self.deaths.push(died.unwrap_or_else(Instant::now));
         match death {
             Death::AtPoint => *self.places.entry(point.to_owned()).or_default() += 1,
             Death::Killed => self.killed += 1,
@@ -290,6 +301,17 @@ impl Alerts {
         }
         self.beside.deaths += u64::from(self.beside.is_there() && death == Death::AtPoint);
         victim.bury_beside(&self.mesh, &living).await;
+    }
+
+    /// Waits so long, and notes when it has died meanwhile.
+    async fn rest(&mut self, victim: Victim, time: Duration, died: &mut Option<Instant>) {
+        let until = Instant::now() + time;
+        while Instant::now() < until {
+            if died.is_none() && self.mesh.has_ended(victim.service, victim.replica) {
+                *died = Some(Instant::now());
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
     }
 
     /// What the channels do with the next messages.
