@@ -8,7 +8,7 @@ use deadpool_redis::redis;
 use model::history::Block;
 use model::{Outcome, Slot};
 use sqlx::{PgPool, Row as _};
-use system_tests::Mesh;
+use system_tests::{Mesh, patient_redis};
 use uuid::Uuid;
 
 use crate::row::Row;
@@ -66,8 +66,7 @@ pub async fn until_told(pool: &PgPool, due: &[Place], patience: Duration) -> Tol
 /// I5: Redis' latest results are the newest slots, its blocks those of PostgreSQL. Says what differs. While
 /// results go on to come (`moving`), Redis may be ahead of what was read of PostgreSQL before, never behind.
 pub async fn live_differs(mesh: &Mesh, pool: &PgPool, told: &Told, moving: bool) -> Vec<String> {
-    let client = redis::Client::open(mesh.stack.redis_url.as_str()).expect("a Redis URL");
-    let mut connection = client.get_multiplexed_async_connection().await.expect("Redis");
+    let mut connection = patient_redis(&mesh.stack.redis_url).await;
     let prefix = live_prefix(mesh, &mut connection).await;
     let mut differs = Vec::new();
     let mut newest: BTreeMap<Uuid, (Slot, Outcome)> = BTreeMap::new();

@@ -30,7 +30,7 @@ pub use mesh::{Mesh, Plan, Service};
 pub use ports::free_port;
 pub use postgres::Postgres;
 pub use process::{Process, binary, run_to_end};
-pub use redis::Redis;
+pub use redis::{Redis, patient_redis};
 pub use slack::{Post, Slack};
 pub use truth::{Dump, Slots, all_configured, configured};
 

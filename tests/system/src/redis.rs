@@ -72,3 +72,10 @@ impl Redis {
         redis::cmd("FLUSHALL").query_async::<()>(&mut connection).await.expect("Redis is emptied");
     }
 }
+
+/// A connection that waits longer than its library would (half a second), for whoever compares everything on a busy machine.
+pub async fn patient_redis(url: &str) -> redis::aio::MultiplexedConnection {
+    let config = redis::AsyncConnectionConfig::new().set_response_timeout(Some(Duration::from_secs(20)));
+    let client = redis::Client::open(url).expect("a Redis URL");
+    client.get_multiplexed_async_connection_with_config(&config).await.expect("Redis")
+}
