@@ -1,6 +1,6 @@
 //! Incidents as people see them.
 
-use model::{Cause, IncidentId, Millis, MonitorId, WorkspaceId};
+use model::{IncidentId, Millis, MonitorId, WorkspaceId, known_word};
 use serde::{Deserialize, Serialize};
 use service::Problem;
 use store::incidents::{Acknowledged, AlertRecord, DeliveryRecord, IncidentFilter, IncidentRecord};
@@ -73,7 +73,7 @@ fn shown(record: IncidentRecord, now: Millis) -> Incident {
         opened_at: record.opened_at,
         resolved_at: record.resolved_at,
         duration_ms: (record.resolved_at.unwrap_or(now) - record.opened_at).max(0),
-        cause: record.cause.and_then(|cause| serde_json::from_value::<Cause>(cause.into()).ok()),
+        cause: record.cause.as_deref().and_then(known_word),
         detail: record.detail,
         regions: record.regions.iter().filter_map(|region| region.parse().ok()).collect(),
         acknowledged_by: record.acknowledged_by,

@@ -16,8 +16,11 @@ pub(crate) struct Seen {
     pub latency_us: Option<u32>,
 }
 
-/// How many intervals a verdict may trail the newest result before it no longer speaks for it.
+/// How many intervals a verdict may trail the newest result before it no longer speaks for it; two minutes at least, since one that
+/// does not change is written to Redis every half minute and comes from there to the catalog every minute: until then a single
+/// result must not speak in its place.
 const TRAIL_INTERVALS: Millis = 3;
+const LEAST_TRAIL_MS: Millis = 120_000;
 
 /// A monitor's state at `now`. Regions that are no longer asked say nothing.
 pub(crate) fn status(monitor: &Monitor, verdict: Option<&Shown>, seen: &[Seen], now: Millis) -> Status {
@@ -55,8 +58,8 @@ fn judge<'a>(
     if !is_fresh(monitor, newest.slot, now) {
         return (State::Unknown, None);
     }
-    let interval = Millis::from(monitor.spec.interval_seconds) * 1000;
-    let current = verdict.filter(|verdict| verdict.slot.is_some_and(|slot| newest.slot - slot <= TRAIL_INTERVALS * interval));
+    let trail = (Millis::from(monitor.spec.interval_seconds) * 1000 * TRAIL_INTERVALS).max(LEAST_TRAIL_MS);
+    let current = verdict.filter(|verdict| verdict.slot.is_some_and(|slot| newest.slot - slot <= trail));
     match current.map(|verdict| (verdict, verdict.state)) {
         Some((verdict, ShownState::Up)) => (State::Up, Some(verdict)),
         Some((verdict, ShownState::Degraded)) => (State::Degraded, Some(verdict)),
@@ -146,8 +149,12 @@ mod tests {
         let fresh = [seen("eu", 1000, Outcome::Down), seen("us", 1000, Outcome::Down)];
         // The first failure of two: the verdict still says up, and so do we.
         assert_eq!(state(&monitor, Some(&verdict(ShownState::Up, 1000)), &fresh), State::Up);
-        // A verdict that fell behind no longer does.
-        assert_eq!(state(&monitor, Some(&verdict(ShownState::Up, 60_000)), &fresh), State::Down);
+        // Nor does it take the verdict's place while that is only not yet told anew: not here, nor before an incident is closed.
+        assert_eq!(state(&monitor, Some(&verdict(ShownState::Up, 100_000)), &fresh), State::Up);
+        let risen = fresh.clone().map(|one| Seen { outcome: Outcome::Up, ..one });
+        assert_eq!(state(&monitor, Some(&verdict(ShownState::Down, 100_000)), &risen), State::Down);
+        // A verdict that fell behind no longer speaks.
+        assert_eq!(state(&monitor, Some(&verdict(ShownState::Up, 125_000)), &fresh), State::Down);
         assert_eq!(state(&monitor, Some(&verdict(ShownState::Insufficient, 1000)), &fresh), State::Unknown);
         assert_eq!(state(&monitor, Some(&verdict(ShownState::Paused, 1000)), &fresh), State::Down);
     }
