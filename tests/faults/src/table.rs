@@ -8,16 +8,16 @@ use tokio::sync::Semaphore;
 use crate::rows::{alerts, changes, network, outage, poison, processing, storm, telling, transport};
 use crate::{Options, Row, Seed};
 
-/// Runs the table. What measures times comes first, with nothing beside it; then the rest in the order in which it stands here, so many
-/// meshes at once as there is room for. What takes longest comes early, so that the end finds no long one alone.
+/// Runs the table. What measures times and speeds comes first, with nothing beside it; then the rest in the order in which it stands
+/// here, so many meshes at once as there is room for. What takes longest comes early, so that the end finds no long one alone.
 pub async fn run(options: &Options) -> Vec<Row> {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let table = Table { options, seed: Seed::new(options.seed), lanes: Semaphore::new(lanes(options)) };
     let mut rows = Box::pin(table.latency()).await;
-    let jobs: [LocalBoxFuture<'_, Vec<Row>>; 13] = [
+    rows.extend(Box::pin(table.outage()).await);
+    let jobs: [LocalBoxFuture<'_, Vec<Row>>; 12] = [
         Box::pin(table.alerts()),
         Box::pin(table.singles()),
-        Box::pin(table.outage()),
         Box::pin(table.rolls()),
         Box::pin(table.mesh()),
         Box::pin(table.stores()),
@@ -80,12 +80,18 @@ impl Table<'_> {
         if self.options.short { 1 } else { full }
     }
 
-    async fn latency(&self) -> Vec<Row> {
-        if !self.alone("latency") {
+    /// The rows of a group, where it is wanted.
+    async fn group(&self, wanted: bool, title: &str, rows: LocalBoxFuture<'_, Vec<Row>>) -> Vec<Row> {
+        if !wanted {
             return Vec::new();
         }
-        eprintln!("how soon it is told");
-        telling::latency(100, if self.options.short { 1 } else { 6 }).await
+        eprintln!("{title}");
+        rows.await
+    }
+
+    async fn latency(&self) -> Vec<Row> {
+        self.group(self.alone("latency"), "how soon it is told", Box::pin(telling::latency(100, if self.options.short { 1 } else { 6 })))
+            .await
     }
 
     async fn alerts(&self) -> Vec<Row> {
@@ -147,78 +153,49 @@ impl Table<'_> {
     }
 
     async fn poison(&self) -> Vec<Row> {
-        if !self.alone("poison") {
-            return Vec::new();
-        }
-        eprintln!("poison");
-        poison::run(&self.seed, !self.options.short).await
+        self.group(self.alone("poison"), "poison", Box::pin(poison::run(&self.seed, !self.options.short))).await
     }
 
     /// Two and a half minutes cannot be made short.
     async fn outage(&self) -> Vec<Row> {
-        if !self.wanted("outage") || self.options.short {
-            return Vec::new();
-        }
-        eprintln!("Kafka away for half an hour's results");
-        outage::run(&self.seed).await
+        self.group(self.wanted("outage") && !self.options.short, "Kafka away for half an hour's results", Box::pin(outage::run(&self.seed)))
+            .await
     }
 
     async fn network(&self) -> Vec<Row> {
-        if !self.alone("network") {
-            return Vec::new();
-        }
-        eprintln!("the prober's network, resolver and descriptors gone, real storms");
-        network::run(&self.seed, self.rounds(2)).await
+        self.group(
+            self.alone("network"),
+            "the prober's network, resolver and descriptors gone, real storms",
+            Box::pin(network::run(&self.seed, self.rounds(2))),
+        )
+        .await
     }
 
     /// In short a single round of it is among the mesh's.
     async fn rolls(&self) -> Vec<Row> {
-        if !self.wanted("rolls") || self.options.short {
-            return Vec::new();
-        }
-        eprintln!("rolling restarts");
         let amount = storm::Amount { rolls: self.restarts(), ..storm::Amount::SHORT };
-        storm::run(&self.seed, &[storm::Kind::Roll], amount).await
+        let rolls = storm::run(&self.seed, &[storm::Kind::Roll], amount);
+        self.group(self.wanted("rolls") && !self.options.short, "rolling restarts", Box::pin(rolls)).await
     }
 
     async fn channels(&self) -> Vec<Row> {
-        if !self.alone("channels") {
-            return Vec::new();
-        }
-        eprintln!("channels in trouble");
-        alerts::outages(&self.seed).await
+        self.group(self.alone("channels"), "channels in trouble", Box::pin(alerts::outages(&self.seed))).await
     }
 
     async fn absence(&self) -> Vec<Row> {
-        if !self.alone("absence") {
-            return Vec::new();
-        }
-        eprintln!("the alerter away for an hour");
-        telling::absence(&self.seed, self.rounds(2)).await
+        self.group(self.alone("absence"), "the alerter away for an hour", Box::pin(telling::absence(&self.seed, self.rounds(2)))).await
     }
 
     async fn replicas(&self) -> Vec<Row> {
-        if !self.alone("replicas") {
-            return Vec::new();
-        }
-        eprintln!("one alerter and several");
-        Box::pin(telling::replicas(&self.seed, self.rounds(3))).await
+        self.group(self.alone("replicas"), "one alerter and several", Box::pin(telling::replicas(&self.seed, self.rounds(3)))).await
     }
 
     async fn replay(&self) -> Vec<Row> {
-        if !self.alone("replay") {
-            return Vec::new();
-        }
-        eprintln!("replays");
-        processing::replay(&self.seed, self.rounds(6)).await
+        self.group(self.alone("replay"), "replays", Box::pin(processing::replay(&self.seed, self.rounds(6)))).await
     }
 
     async fn transport(&self) -> Vec<Row> {
-        if !self.alone("transport") {
-            return Vec::new();
-        }
-        eprintln!("the way to Kafka in trouble");
-        transport::run(&self.seed).await
+        self.group(self.alone("transport"), "the way to Kafka in trouble", Box::pin(transport::run(&self.seed))).await
     }
 
     /// Rounds of rolling restarts: twenty in the usual table.

@@ -160,6 +160,10 @@ async fn nothing_is_restored_while_one_block_is_not() {
     others.iter().for_each(tokio::task::JoinHandle::abort);
     testkit::eventually("restored", Duration::from_secs(20), || async { marker().await }).await;
     let bytes: Vec<u8> = cache.query(redis::cmd("GET").arg(&block)).await.expect("a block");
-    assert_eq!(Block::decode(&bytes).expect("a block").len(), 61, "history's, and the last of theirs");
+    // Besides what the last restore found, each of its attempts may have kept what it came upon.
+    let (theirs, history): (Vec<_>, Vec<_>) =
+        Block::decode(&bytes).expect("a block").samples(0).map(|sample| sample.slot).partition(|offset| (100..300).contains(offset));
+    assert_eq!(history.len(), 60, "all of history's");
+    assert!(!theirs.is_empty(), "the last of theirs");
     running.stop().await;
 }
