@@ -21,6 +21,6 @@ pub use error::FieldError;
 pub use ids::{ChannelId, IncidentId, MonitorId, Region, Shard, UserId, WorkspaceId};
 pub use monitor::{Assertion, Monitor, MonitorSpec, ProbeSpec};
 pub use network::network;
-pub use outcome::{Cause, Outcome, known_cause};
+pub use outcome::{Cause, Outcome, known_cause, known_word};
 pub use result::{CheckResult, Phases};
 pub use schedule::{Schedule, ScheduleSegment, Slot};

@@ -167,7 +167,12 @@ impl Cause {
 /// Reads a cause that a newer version may have written: one that is not known here is none.
 pub fn known_cause<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Cause>, D::Error> {
     let text = Option::<Cow<'de, str>>::deserialize(deserializer)?;
-    Ok(text.and_then(|text| Cause::deserialize(IntoDeserializer::<serde::de::value::Error>::into_deserializer(&*text)).ok()))
+    Ok(text.and_then(|text| known_word(&text)))
+}
+
+/// What a word stands for, as it is written on the log and in the stores; none where it is not known here.
+pub fn known_word<'a, T: Deserialize<'a>>(word: &'a str) -> Option<T> {
+    T::deserialize(IntoDeserializer::<serde::de::value::Error>::into_deserializer(word)).ok()
 }
 
 impl fmt::Display for Cause {

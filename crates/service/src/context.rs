@@ -1,5 +1,6 @@
 //! What a service is given: its settings, its metrics, its readiness and its supervised tasks.
 
+use std::any::Any;
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -174,10 +175,14 @@ impl Context {
     }
 }
 
+/// How a panic is told.
+pub fn panic_text(panic: &(dyn Any + Send)) -> String {
+    format!("panicked: {}", panic_message(panic))
+}
+
 /// What a panic said.
-pub fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    format!("panicked: {}", text.unwrap_or("no message"))
+pub(crate) fn panic_message(panic: &(dyn Any + Send)) -> &str {
+    panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message")
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tracing::Instrument;
 
 use crate::connections::{self, Room};
+use crate::context::panic_message;
 use crate::{Context, Error, Problem, trace};
 
 /// Connections served at once; more wait to be accepted.
@@ -94,8 +95,7 @@ fn method_label(method: &axum::http::Method) -> &'static str {
 
 #[expect(clippy::needless_pass_by_value, reason = "the signature tower-http asks for")]
 fn panicked(panic: Box<dyn std::any::Any + Send>) -> Response {
-    let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    tracing::error!(panic = text.unwrap_or("no message"), "a request panicked");
+    tracing::error!(panic = panic_message(panic.as_ref()), "a request panicked");
     Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the error was logged").into_response()
 }
 

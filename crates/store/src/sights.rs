@@ -2,9 +2,8 @@
 //! to them, under the same fence as incidents.
 
 use model::sight::{BlindReason, RegionSight};
-use model::{ChannelId, Millis, Region, WorkspaceId};
+use model::{ChannelId, Millis, Region, WorkspaceId, known_word};
 use serde::Deserialize as _;
-use serde::de::IntoDeserializer;
 use uuid::Uuid;
 
 use crate::error::set_aside;
@@ -74,8 +73,7 @@ impl Store {
             .fetch_optional(self.pool())
             .await?;
             if let Some(open) = open {
-                let reason: Result<_, serde::de::value::Error> = BlindReason::deserialize(open.reason.into_deserializer());
-                let reason = reason.unwrap_or(BlindReason::Network);
+                let reason = known_word(&open.reason).unwrap_or(BlindReason::Network);
                 read.push((region, RegionSight::from_blindness(to_millis(open.since), reason, at)));
             }
         }

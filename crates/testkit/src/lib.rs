@@ -5,6 +5,7 @@
 #![expect(clippy::missing_panics_doc, clippy::expect_used, clippy::panic, reason = "a test that cannot go on says why and stops")]
 
 mod database;
+mod dns;
 mod fake_slack;
 mod stack;
 mod target;
@@ -12,6 +13,7 @@ mod topics;
 mod wait;
 
 pub use database::TestDatabase;
+pub use dns::dns_answer;
 pub use fake_slack::{FakeSlack, SlackBehaviour, SlackPost};
 pub use stack::{INTERNAL_KEY, Stack};
 pub use target::{Behaviour, Target};

@@ -1,8 +1,9 @@
 //! A name server on loopback that can be told to fail: every name it knows is 127.0.0.1, for no time at all.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use testkit::dns_answer;
 use tokio::net::UdpSocket;
 use tokio::task::JoinHandle;
 
@@ -69,26 +70,12 @@ impl Drop for NameServer {
     }
 }
 
-/// The question again, with one A record, with none where another type was asked, or with a failure.
 fn answer(question: &[u8], says: Says) -> Option<Vec<u8>> {
-    let failure = match says {
-        Says::Addresses => 0,
-        Says::Failure => 2,
-        Says::Nothing => return None,
-    };
-    let mut end = 12;
-    while *question.get(end)? != 0 {
-        end += usize::from(question[end]) + 1;
+    match says {
+        Says::Addresses => dns_answer(question, Ok(Ipv4Addr::LOCALHOST)),
+        Says::Failure => dns_answer(question, Err(2)),
+        Says::Nothing => None,
     }
-    let is_a = question.get(end + 1..end + 3)? == [0, 1] && failure == 0;
-    let mut answer = question[..2].to_vec();
-    answer.extend([0x85, 0x80 | failure, 0, 1, 0, u8::from(is_a), 0, 0, 0, 0]);
-    answer.extend(question.get(12..end + 5)?);
-    if is_a {
-        // A pointer to the name, type A, class IN, TTL 0, four bytes.
-        answer.extend([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 0, 0, 4, 127, 0, 0, 1]);
-    }
-    Some(answer)
 }
 
 #[cfg(test)]

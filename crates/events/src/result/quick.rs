@@ -2,10 +2,7 @@
 //! every JSON. What deviates in any way (another writer's order, a field more, an escaped text) is left to serde,
 //! so this decides nothing: what it reads, serde reads the same.
 
-use model::{Cause, CheckResult, Outcome, Phases, Region};
-use serde::Deserialize;
-use serde::de::IntoDeserializer;
-use serde::de::value::Error;
+use model::{Cause, CheckResult, Outcome, Phases, Region, known_word};
 use uuid::Uuid;
 
 /// The id the writer gave it, and the result; nothing where serde is to read it.
@@ -94,8 +91,7 @@ impl<'a> Scan<'a> {
     }
 
     fn cause(&mut self) -> Option<Cause> {
-        let text = self.text()?;
-        Cause::deserialize(IntoDeserializer::<Error>::into_deserializer(text)).ok()
+        known_word(self.text()?)
     }
 
     fn phases(&mut self) -> Option<Phases> {

@@ -4,9 +4,8 @@
 use std::collections::HashMap;
 
 use model::alerting::{Incident, MonitorState};
-use model::{Cause, IncidentId};
+use model::{IncidentId, known_word};
 use serde::Deserialize as _;
-use serde::de::IntoDeserializer;
 use uuid::Uuid;
 
 use super::StoredState;
@@ -53,10 +52,6 @@ impl Store {
         .fetch_all(self.pool())
         .await?;
         let states = rows.into_iter().filter_map(|row| {
-            let cause = row.cause.and_then(|cause| {
-                let cause: Result<_, serde::de::value::Error> = Cause::deserialize(cause.into_deserializer());
-                cause.ok()
-            });
             let since = to_millis(row.opened_at);
             let incident = Incident {
                 id: IncidentId(row.id),
@@ -65,7 +60,7 @@ impl Store {
                 sequence: row.sequence.unsigned_abs(),
                 opened: row.opened.map_or(since, to_millis),
                 since,
-                cause,
+                cause: row.cause.as_deref().and_then(known_word),
                 detail: row.detail,
                 // An end with a note is no recovery.
                 closed: row.resolved.filter(|_| row.is_over && row.note.is_none()).map(to_millis),

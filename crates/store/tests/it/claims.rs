@@ -103,7 +103,11 @@ async fn claim(store: &Store, owner: u128) -> Vec<ClaimedDelivery> {
 }
 
 async fn claim_at(store: &Store, owner: u128, now: Millis) -> Vec<ClaimedDelivery> {
-    store.claim_deliveries(Uuid::from_u128(owner), &[], 10_000, LEASE, now, &mut long_here(LEASE)).await.expect("claimed")
+    claim_as(store, owner, now, &mut long_here(LEASE)).await
+}
+
+async fn claim_as(store: &Store, owner: u128, now: Millis, steady: &mut Steady) -> Vec<ClaimedDelivery> {
+    store.claim_deliveries(Uuid::from_u128(owner), &[], 10_000, LEASE, now, steady).await.expect("claimed")
 }
 
 /// PostgreSQL has answered it for longer than a lease.
@@ -277,13 +281,12 @@ async fn after_an_absence_of_postgresql_claims_that_ran_out_are_left_to_their_ow
     // It last answered the other sender a minute ago.
     let mut steady = Steady::default();
     let _ = [76, 69, 62, 60].map(|ago| steady.answered(SystemClock.now_ms() - ago * 1000, LEASE));
-    let other = Uuid::from_u128(2);
-    let claimed = store.claim_deliveries(other, &[], 10, LEASE, BEGIN + 60 * MINUTE, &mut steady).await.expect("claimed");
+    let claimed = claim_as(store, 2, BEGIN + 60 * MINUTE, &mut steady).await;
     assert_eq!(claimed, [], "neither claimed nor folded");
     let sent = Settlement::Sent { message: SentMessage::default(), found: false };
     let ends = [(opened[0].id, opened[0].attempt, sent)];
     assert_eq!(store.settle_deliveries(Uuid::from_u128(1), &ends, BEGIN).await.expect("settled"), 1);
-    let claimed = store.claim_deliveries(other, &[], 10, LEASE, BEGIN + 60 * MINUTE, &mut steady).await.expect("claimed");
+    let claimed = claim_as(store, 2, BEGIN + 60 * MINUTE, &mut steady).await;
     assert_eq!(claimed.iter().map(|one| (one.kind.as_str(), one.tells_opening)).collect::<Vec<_>>(), [("resolved", false)]);
 }
 
@@ -302,10 +305,10 @@ async fn a_sender_that_has_just_come_leaves_claims_that_ran_out_to_their_owners_
     // PostgreSQL was away: the owner could neither renew nor record.
     run_out(store).await;
     let now = BEGIN + 60 * MINUTE;
-    let new = store.claim_deliveries(Uuid::from_u128(2), &[], 10, LEASE, now, &mut Steady::default()).await.expect("claimed");
+    let new = claim_as(store, 2, now, &mut Steady::default()).await;
     assert_eq!(new.iter().map(|one| one.monitor.0.as_u128()).collect::<Vec<_>>(), [2], "neither claimed nor folded");
     // One that was here all the time waits no longer than the claim.
-    let taken = store.claim_deliveries(Uuid::from_u128(3), &[], 10, LEASE, now, &mut long_here(LEASE)).await.expect("claimed");
+    let taken = claim_at(store, 3, now).await;
     assert_eq!(taken.iter().map(|one| (one.incident, one.tells_opening)).collect::<Vec<_>>(), [(opened[0].incident, true)]);
 }
 
