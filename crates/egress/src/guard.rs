@@ -10,14 +10,16 @@ pub struct Guard {
     allowed: Vec<IpNet>,
 }
 
-/// Where clouds tell a machine its keys: AWS, GCP and others; Azure; AWS's containers; Alibaba; AWS and GCP over IPv6.
-const METADATA: [IpAddr; 6] = [
+/// Where clouds tell a machine its keys: AWS, GCP and others; Azure; AWS's containers, on ECS and on EKS (also over IPv6, last); Alibaba; AWS and GCP over IPv6.
+const METADATA: [IpAddr; 8] = [
     IpAddr::V4(Ipv4Addr::new(169, 254, 169, 254)),
     IpAddr::V4(Ipv4Addr::new(168, 63, 129, 16)),
     IpAddr::V4(Ipv4Addr::new(169, 254, 170, 2)),
+    IpAddr::V4(Ipv4Addr::new(169, 254, 170, 23)),
     IpAddr::V4(Ipv4Addr::new(100, 100, 100, 200)),
     IpAddr::V6(Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254)),
     IpAddr::V6(Ipv6Addr::new(0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254)),
+    IpAddr::V6(Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x23)),
 ];
 
 /// An address that may not be dialled.
@@ -50,8 +52,8 @@ impl Guard {
     /// Judges one address, in its canonical form (an IPv4-mapped one as the IPv4 address it is).
     pub fn judge(&self, address: IpAddr) -> Result<(), Forbidden> {
         let canonical = address.to_canonical();
-        // Who allows a whole network does not mean the keys of the machine it is in.
-        let metadata = METADATA.contains(&canonical);
+        // Who allows a whole network does not mean the keys of the machine it is in, however their address is written.
+        let metadata = METADATA.contains(&canonical) || hidden(canonical).is_some_and(|hidden| METADATA.contains(&hidden));
         if self
             .allowed
             .iter()
@@ -68,6 +70,13 @@ impl Guard {
         };
         what.map_or(Ok(()), |what| Err(Forbidden { address, what }))
     }
+}
+
+/// The IPv4 address that NAT64 or 6to4 would take this one to.
+fn hidden(address: IpAddr) -> Option<IpAddr> {
+    let IpAddr::V6(address) = address else { return None };
+    let ([0x0064, 0xff9b, .., high, low] | [0x2002, high, low, ..]) = address.segments() else { return None };
+    Some(Ipv4Addr::from_bits(u32::from(high) << 16 | u32::from(low)).into())
 }
 
 /// The IANA special-purpose registry.
@@ -244,8 +253,10 @@ mod tests {
             let own = Guard::new(parse_networks(&address.to_string()).expect("an address"));
             assert_eq!(own.judge(address), Ok(()), "{address}");
         }
-        let refused = judge(&wide, "::ffff:169.254.169.254").expect_err("refused").to_string();
-        assert!(refused.contains("its own address alone"), "{refused}");
+        for other_form in ["::ffff:169.254.169.254", "64:ff9b::a9fe:a9fe", "2002:a9fe:a9fe::1"] {
+            let refused = judge(&wide, other_form).expect_err("refused").to_string();
+            assert!(refused.contains("its own address alone"), "{refused}");
+        }
     }
 
     #[test]
