@@ -54,13 +54,6 @@ pub struct HttpEvidence<'a> {
     pub truncated: bool,
 }
 
-impl HttpEvidence<'_> {
-    /// What was searched, as a sentence begins.
-    fn searched(&self) -> &'static str {
-        if self.truncated { "what is read of the body, its first 1 MiB," } else { "the body" }
-    }
-}
-
 /// The worst of the assertions that do not hold, or of which nobody can say whether they do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
@@ -158,14 +151,16 @@ impl Compiled {
         let findings = self.body.iter().filter_map(|check| match check {
             BodyCheck::Contains { text, absent } => match (contains(http.body, text.as_bytes()), *absent) {
                 (true, true) => down(format!("the body contains {:?}", clip(text))),
-                (false, false) => down(format!("{} does not contain {:?}", http.searched(), clip(text))),
-                // Nobody has looked at the rest, so nobody can say that it is not there.
-                (false, true) if http.truncated => Some(unread(&format!(": beyond it may be {:?}", clip(text)))),
+                // Nobody has looked at the rest, so nobody can say whether it is there.
+                (false, _) if http.truncated => Some(unread(&format!(": beyond it may be {:?}", clip(text)))),
+                (false, false) => down(format!("the body does not contain {:?}", clip(text))),
                 (false, true) | (true, false) => None,
             },
-            BodyCheck::Matches(regex) => (!regex.is_match(http.body))
-                .then(|| down(format!("{} does not match {:?}", http.searched(), clip(regex.as_str()))))
-                .flatten(),
+            BodyCheck::Matches(regex) if regex.is_match(http.body) => None,
+            BodyCheck::Matches(regex) if http.truncated => {
+                Some(unread(&format!(": what is read of it does not match {:?}", clip(regex.as_str()))))
+            }
+            BodyCheck::Matches(regex) => down(format!("the body does not match {:?}", clip(regex.as_str()))),
             BodyCheck::Json { path, query, expect } => {
                 let parsed = json.get_or_insert_with(|| {
                     serde_json::from_slice(http.body).map_err(|error| {
@@ -202,11 +197,11 @@ impl Compiled {
                 Some(left) => {
                     (outcome(*severity), Cause::CertificateExpiry, format!("the certificate expires in {left} days, fewer than {min}"))
                 }
-                // Of a chain of redirects the last answer counts: one over https is judged, whatever the URL began with. Without
-                // one there is nothing to judge, which is nothing that the target did.
+                // Asked for of https:// URLs only: the target itself led to an answer without one, by a redirect, or shows one without
+                // a date that can be read.
                 None => {
-                    let detail = "no certificate was shown, or the date it ends on cannot be read".to_owned();
-                    (Outcome::Unknown, Cause::Assertion, detail)
+                    let detail = "the last answer showed no certificate, or none with a date that can be read".to_owned();
+                    (outcome(*severity), Cause::Assertion, detail)
                 }
             };
             Some(Finding { outcome, cause, detail })
@@ -330,7 +325,12 @@ mod tests {
         assert_eq!(outcome, Outcome::Unknown);
         assert_eq!(detail, "the body is longer than the 1 MiB that is read: beyond it may be \"error\"");
         let present = json!({"kind": "body_contains", "text": "the end"});
-        assert_eq!(judged(present, true).expect("a finding").1, "what is read of the body, its first 1 MiB, does not contain \"the end\"");
+        let (outcome, detail) = judged(present, true).expect("a finding");
+        assert_eq!(outcome, Outcome::Unknown, "our limit, not the target's fault");
+        assert_eq!(detail, "the body is longer than the 1 MiB that is read: beyond it may be \"the end\"");
+        let pattern = json!({"kind": "body_matches", "pattern": "end$"});
+        assert_eq!(judged(pattern.clone(), true).map(|(outcome, _)| outcome), Some(Outcome::Unknown));
+        assert_eq!(judged(pattern, false).map(|(outcome, _)| outcome), Some(Outcome::Down));
         assert_eq!(judged(json!({"kind": "body_contains", "text": "well"}), true), None);
         let path = json!({"kind": "json_path", "path": "$.a", "expect": "exists"});
         assert_eq!(judged(path.clone(), true).map(|(outcome, _)| outcome), Some(Outcome::Unknown));
@@ -338,7 +338,7 @@ mod tests {
     }
 
     #[test]
-    fn a_certificate_that_nobody_saw_is_not_judged() {
+    fn an_https_url_whose_last_answer_shows_no_certificate_fails_as_severely_as_one_that_expires() {
         let judged = |severity: &str| {
             let assertions = json!([{"kind": "certificate_days", "min": 14, "severity": severity}]);
             let compiled = Compiled::new(&serde_json::from_value::<Vec<Assertion>>(assertions).expect("assertions"));
@@ -346,8 +346,8 @@ mod tests {
             let evidence = Evidence { http: Some(http), latency_us: 1, certificate_expires_at: None, now_ms: 0 };
             compiled.judge(&evidence).map(|finding| (finding.outcome, finding.cause))
         };
-        for severity in ["degraded", "down"] {
-            assert_eq!(judged(severity), Some((Outcome::Unknown, Cause::Assertion)));
+        for (severity, outcome) in [("degraded", Outcome::Degraded), ("down", Outcome::Down)] {
+            assert_eq!(judged(severity), Some((outcome, Cause::Assertion)));
         }
     }
 

@@ -154,8 +154,13 @@ impl Spooler {
                     }
                 }
                 () = tokio::time::sleep_until(next_try), if something && sending.is_none() => {
-                    sent = self.next_batch(if pause > FIRST_PAUSE { 50 } else { DRAIN_BATCH }).await;
-                    sending = Some(self.send(&sent));
+                    if let Some(batch) = self.next_batch(if pause > FIRST_PAUSE { 50 } else { DRAIN_BATCH }).await {
+                        sending = Some(self.send(&batch));
+                        sent = batch;
+                    } else {
+                        next_try = Instant::now() + pause;
+                        pause = (pause * 2).min(LONGEST_PAUSE);
+                    }
                 }
                 () = stop.cancelled(), if farewell.is_none() => {}
                 () = tokio::time::sleep(Duration::from_millis(200)), if farewell.is_some() => {}
@@ -214,8 +219,8 @@ impl Spooler {
         self.gave_up(&GivenUp { evicted, dropped });
     }
 
-    /// The oldest that wait: those on disk, then those in memory, which are taken out meanwhile.
-    async fn next_batch(&mut self, most: usize) -> Batch {
+    /// The oldest that wait: those on disk, then those in memory, which are taken out meanwhile. None where the disk cannot be read now.
+    async fn next_batch(&mut self, most: usize) -> Option<Batch> {
         let (batch, corrupt) = self
             .with_store(move |store| {
                 let before = store.corrupt();
@@ -224,13 +229,18 @@ impl Spooler {
             })
             .await;
         self.metrics.spool_corrupt.inc_by(corrupt);
-        if !batch.items.is_empty() {
-            return batch;
+        match batch {
+            Ok(batch) if !batch.items.is_empty() => return Some(batch),
+            Ok(_) => {}
+            Err(error) => {
+                tracing::warn!(%error, "the spool cannot be read now; what it holds waits");
+                return None;
+            }
         }
         // What the store counted and could not read back is no longer waited for.
         self.waiting.store(self.stored() + self.queue.len() as u64, Ordering::Release);
         let most = most.min(self.memory.len());
-        Batch::from_memory(self.memory.drain(..most).collect())
+        Some(Batch::from_memory(self.memory.drain(..most).collect()))
     }
 
     /// A batch did not arrive: what came from memory goes back there.

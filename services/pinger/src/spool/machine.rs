@@ -87,7 +87,7 @@ proptest! {
                     model.last = items;
                 }
                 Step::Drain { most, arrives } => {
-                    let batch = store.peek(most);
+                    let batch = store.peek(most).expect("read");
                     prop_assert!(batch.items.iter().all(|item| model.knows(item)), "made up");
                     prop_assert!(batch.items.is_sorted_by_key(|item| item.slot), "out of order");
                     if arrives {
@@ -131,7 +131,7 @@ proptest! {
         // In the end all that waits comes out, in order; besides, only what a restart brought again.
         let mut found = BTreeSet::new();
         loop {
-            let batch = store.peek(50);
+            let batch = store.peek(50).expect("read");
             if batch.items.is_empty() { break; }
             prop_assert!(batch.items.iter().all(|item| model.knows(item)), "made up");
             found.extend(batch.items.iter().map(|item| item.slot));

@@ -147,11 +147,12 @@ impl Store {
         }
     }
 
-    /// The oldest results that wait, at most `most` and of one file.
-    pub fn peek(&mut self, most: usize) -> Batch {
+    /// The oldest results that wait, at most `most` and of one file. Fails where it is the machine that lacks something just now: the
+    /// file is sound, and is read later.
+    pub fn peek(&mut self, most: usize) -> io::Result<Batch> {
         loop {
             let only = self.segments.len() == 1;
-            let Some(first) = self.segments.front_mut() else { return Batch::default() };
+            let Some(first) = self.segments.front_mut() else { return Ok(Batch::default()) };
             let sequence = first.sequence;
             if self.head.is_none() {
                 if only {
@@ -163,6 +164,7 @@ impl Store {
                         self.corrupt += contents.corrupt.saturating_sub(first.corrupt);
                         self.head = Some(contents.items.into());
                     }
+                    Err(error) if passes(&error) => return Err(error),
                     Err(error) => {
                         tracing::error!(%error, file = %first.path.display(), "a file of the spool cannot be read and is left aside");
                         self.corrupt += first.records.max(1);
@@ -179,7 +181,7 @@ impl Store {
                 self.remove_first();
                 continue;
             }
-            return Batch { items, from_memory: false, sequence };
+            return Ok(Batch { items, from_memory: false, sequence });
         }
     }
 
@@ -267,4 +269,12 @@ impl Store {
         }
         Ok(false)
     }
+}
+
+/// Whether a file may well be readable once there are descriptors or memory again.
+pub(super) fn passes(error: &io::Error) -> bool {
+    const ENFILE: i32 = 23;
+    const EMFILE: i32 = 24;
+    matches!(error.raw_os_error(), Some(ENFILE | EMFILE))
+        || matches!(error.kind(), io::ErrorKind::OutOfMemory | io::ErrorKind::Interrupted | io::ErrorKind::WouldBlock)
 }

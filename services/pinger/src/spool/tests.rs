@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use uuid::Uuid;
 
 use super::record::{Kind, SpoolItem};
-use super::store::Store;
+use super::store::{Store, passes};
 
 const ROOMY: u64 = 1 << 40;
 
@@ -31,7 +31,7 @@ fn items(range: std::ops::Range<u64>, kind: Kind, size: usize) -> Vec<SpoolItem>
 fn drain(store: &mut Store) -> Vec<SpoolItem> {
     let mut all = Vec::new();
     loop {
-        let batch = store.peek(7);
+        let batch = store.peek(7).expect("read");
         if batch.items.is_empty() {
             return all;
         }
@@ -51,7 +51,7 @@ fn what_is_put_in_comes_out_in_order_over_restarts() {
     let dir = tempfile::tempdir().expect("a directory");
     let mut store = Store::open(dir.path(), ROOMY).expect("opened");
     store.append(&items(0..50, Kind::Result, 100)).expect("written");
-    let batch = store.peek(10);
+    let batch = store.peek(10).expect("read");
     store.advance(&batch);
     assert_eq!((batch.items.len(), store.records()), (10, 40));
     store.append(&items(50..60, Kind::Steady, 100)).expect("written behind the file being drained");
@@ -71,10 +71,10 @@ fn a_batch_that_did_not_arrive_is_given_again() {
     let dir = tempfile::tempdir().expect("a directory");
     let mut store = Store::open(dir.path(), ROOMY).expect("opened");
     store.append(&items(0..20, Kind::Result, 10)).expect("written");
-    let first = store.peek(5);
-    assert_eq!(store.peek(5).items, first.items);
+    let first = store.peek(5).expect("read");
+    assert_eq!(store.peek(5).expect("read").items, first.items);
     store.advance(&first);
-    assert_ne!(store.peek(5).items, first.items);
+    assert_ne!(store.peek(5).expect("read").items, first.items);
 }
 
 #[test]
@@ -182,6 +182,13 @@ fn a_file_that_cannot_be_read_under_a_living_pinger_leaves_its_gaps() {
     assert_eq!(files(dir.path()), [file.with_extension("unreadable")]);
     store.append(&items(20..23, Kind::Result, 10)).expect("written");
     assert_eq!(drain(&mut store), items(20..23, Kind::Result, 10), "and it goes on");
+}
+
+#[test]
+fn a_file_is_not_given_up_for_what_the_machine_lacks_just_now() {
+    let error = std::io::Error::from_raw_os_error;
+    let (none_open, no_memory, no_file, bad_disk) = (error(24), error(12), error(2), error(5));
+    assert_eq!([&none_open, &no_memory, &no_file, &bad_disk].map(passes), [true, true, false, false]);
 }
 
 #[test]

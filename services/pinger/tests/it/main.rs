@@ -3,5 +3,6 @@
 
 mod mesh;
 mod outages;
+mod probes;
 mod sight;
 mod slots;
