@@ -43,6 +43,8 @@ pub struct SightCommit<'a> {
     pub topic: &'a str,
     pub owner: Uuid,
     pub now: Millis,
+    /// When its notices are made, by the clock that all alerters share: a message's age is reckoned by that one.
+    pub made_at: Millis,
     pub offsets: Vec<OffsetRow>,
     pub regions: Vec<(Region, RegionSight)>,
     pub notices: Vec<NoticeRow>,
@@ -102,7 +104,7 @@ impl Store {
             .await?;
         }
         for notice in &commit.notices {
-            write_notice(&mut tx, notice, commit.now).await?;
+            write_notice(&mut tx, notice, commit.made_at).await?;
         }
         tx.commit().await?;
         Ok(Committed::Done)
@@ -124,7 +126,7 @@ impl Store {
     }
 }
 
-async fn write_notice(tx: &mut Transaction, row: &NoticeRow, now: Millis) -> Result<(), StoreError> {
+async fn write_notice(tx: &mut Transaction, row: &NoticeRow, made_at: Millis) -> Result<(), StoreError> {
     sqlx::query!(
         r#"INSERT INTO notices (id, blindness_id, kind, workspace_id, region, reason, since, until, slots_unknown, at)
            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING"#,
@@ -137,7 +139,7 @@ async fn write_notice(tx: &mut Transaction, row: &NoticeRow, now: Millis) -> Res
         from_millis(row.since),
         row.until.map(from_millis),
         i64::try_from(row.slots_unknown).unwrap_or(i64::MAX),
-        from_millis(now),
+        from_millis(made_at),
     )
     .execute(&mut **tx)
     .await?;
@@ -155,7 +157,7 @@ async fn write_notice(tx: &mut Transaction, row: &NoticeRow, now: Millis) -> Res
             row.kind,
             if row.kind == "opened" { 1 } else { 2 },
             from_millis(delivery.due_at),
-            from_millis(now),
+            from_millis(made_at),
         )
         .execute(&mut **tx)
         .await?;

@@ -171,13 +171,17 @@ impl FakeSlack {
         lock(&self.state).messages.clone()
     }
 
-    /// Others write so many messages into the bot's channel.
+    /// Others write so many messages into the bot's channel, with blocks and metadata that no type of ours may know.
     pub fn chatter(&self, messages: usize) {
         let mut state = lock(&self.state);
         let ops = state.ops();
         for _ in 0..messages {
             let ts = next_ts(&state);
-            state.messages.push(json!({"type": "message", "text": "lunch?", "ts": ts, "channel": ops}));
+            state.messages.push(json!({
+                "type": "message", "text": "lunch?", "ts": ts, "channel": ops,
+                "metadata": {"event_type": "poll", "event_payload": {"votes": 3, "open": true, "by": {"id": 7}}},
+                "blocks": [{"type": "of_tomorrow", "content": []}],
+            }));
         }
     }
 

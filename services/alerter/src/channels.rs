@@ -4,6 +4,7 @@ mod failure;
 pub mod notice;
 mod slack_blocks;
 mod slack_bot;
+mod slack_history;
 mod slack_place;
 mod slack_read;
 mod slack_text;

@@ -275,6 +275,7 @@ impl Work {
             topic: &topic,
             owner: self.sights.owner,
             now,
+            made_at: self.sights.shared.now_ms(),
             offsets,
             regions,
             notices: std::mem::take(&mut self.notices),

@@ -81,6 +81,8 @@ pub struct AlertingCommit<'a> {
     pub topic: &'a str,
     pub owner: Uuid,
     pub now: Millis,
+    /// When its deliveries are made, by the clock that all alerters share: a message's age is reckoned by that one.
+    pub made_at: Millis,
     pub offsets: Vec<OffsetRow>,
     pub states: Vec<StateRow>,
     /// Monitors that are gone.
@@ -118,7 +120,7 @@ impl Store {
             write_alerts(&mut tx, &commit.alerts).await?;
         }
         if !commit.deliveries.is_empty() {
-            write_deliveries(&mut tx, &commit.deliveries, commit.now).await?;
+            write_deliveries(&mut tx, &commit.deliveries, commit.made_at).await?;
         }
         if !commit.released.is_empty() {
             sqlx::query!("UPDATE deliveries SET held_partition = NULL WHERE held_partition = ANY($1)", &commit.released)
@@ -239,7 +241,7 @@ async fn write_alerts(tx: &mut Transaction, alerts: &[AlertRow]) -> Result<(), S
     Ok(())
 }
 
-async fn write_deliveries(tx: &mut Transaction, deliveries: &[DeliveryRow], now: Millis) -> Result<(), StoreError> {
+async fn write_deliveries(tx: &mut Transaction, deliveries: &[DeliveryRow], made_at: Millis) -> Result<(), StoreError> {
     for row in deliveries {
         sqlx::query!(
             r#"INSERT INTO deliveries (id, alert_id, incident_id, channel_id, channel_kind, channel_name, kind, sequence, state,
@@ -255,7 +257,7 @@ async fn write_deliveries(tx: &mut Transaction, deliveries: &[DeliveryRow], now:
             row.sequence,
             from_millis(row.due_at),
             row.held_partition,
-            from_millis(now),
+            from_millis(made_at),
         )
         .execute(&mut **tx)
         .await?;

@@ -1,7 +1,7 @@
 //! Whether claims that ran out may be taken over: not after PostgreSQL was away, as their owners could not renew them then. One
 //! that has just come cannot know whether it was.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use model::Millis;
 
@@ -12,22 +12,22 @@ const GAP_MS: Millis = 7_500;
 /// How long PostgreSQL has answered one that looks again and again, by PostgreSQL's own clock.
 #[derive(Debug, Clone, Default)]
 pub struct Steady {
-    last: Option<Millis>,
+    last: Option<(Millis, Instant)>,
     /// When it answered first, or again after the last gap.
     since: Option<Millis>,
 }
 
 impl Steady {
-    /// What PostgreSQL's clock said last.
+    /// What PostgreSQL's clock is by now, as it was when it answered last.
     pub fn heard(&self) -> Option<Millis> {
-        self.last
+        self.last.map(|(at, said)| at + Millis::try_from(said.elapsed().as_millis()).unwrap_or(0))
     }
 
     /// PostgreSQL answers, and its clock says `now`. Gives whether claims that ran out may be taken over: at first and after a gap
     /// their owners, which may live and know what became of their messages, have one `lease` to say so.
     pub fn answered(&mut self, now: Millis, lease: Duration) -> bool {
         // A clock that was set back begins anew, too: nobody is to wait for it to come round again.
-        if self.last.replace(now).is_none_or(|last| !(0..=GAP_MS).contains(&(now - last))) {
+        if self.last.replace((now, Instant::now())).is_none_or(|(last, _)| !(0..=GAP_MS).contains(&(now - last))) {
             self.since = Some(now);
         }
         let lease = Millis::try_from(lease.as_millis()).unwrap_or(Millis::MAX);

@@ -78,6 +78,7 @@ impl Told {
             topic: "results",
             owner: Uuid::nil(),
             now: BEGIN,
+            made_at: BEGIN,
             offsets: Vec::new(),
             states: Vec::new(),
             forgotten: Vec::new(),

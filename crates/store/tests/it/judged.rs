@@ -25,6 +25,7 @@ async fn commit(store: &Store, offsets: &[OffsetRow], judged: Millis) {
         topic: "results",
         owner: Uuid::nil(),
         now: judged,
+        made_at: judged,
         offsets: offsets.iter().map(|row| OffsetRow { judged, ..row.clone() }).collect(),
         states: Vec::new(),
         forgotten: Vec::new(),

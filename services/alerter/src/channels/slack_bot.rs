@@ -1,28 +1,23 @@
 //! Slack app with a bot token: one thread per incident, the first message edited on recovery; what was told together has one
-//! thread together. A send in doubt is looked up in the channel by its metadata before anything is sent again.
+//! thread together. A send in doubt is looked up in the channel before anything is sent again.
 
 use std::collections::HashMap;
-use std::iter;
 
 use model::Millis;
 use secrecy::{ExposeSecret, SecretString};
-use slack_morphism::api::{SlackApiChatPostMessageRequest, SlackApiChatUpdateRequest, SlackApiConversationsHistoryRequest};
+use slack_morphism::api::{SlackApiChatPostMessageRequest, SlackApiChatUpdateRequest};
 use slack_morphism::prelude::{SlackMessageContent, ValueStruct};
-use slack_morphism::{SlackApiToken, SlackChannelId, SlackClientSession, SlackCursorId, SlackTs};
+use slack_morphism::{SlackApiToken, SlackChannelId, SlackClientSession, SlackTs};
 use store::incidents::SentMessage;
 
 use super::notice::{Notice, NoticeKind};
-use super::slack_blocks::EVENT_TYPE;
+use super::slack_history::find;
 use super::slack_place::Place;
-use super::slack_read::{Unread, read};
 use super::slack_transport::GuardedConnector;
 use super::{Channels, MaySend, SendFailure, Sent, check};
 
-/// Pages of history searched for messages in doubt, of [`PAGE`] messages each, newest first.
-const PAGES: usize = 25;
-const PAGE: u16 = 200;
 /// Leads the place of a message that names several incidents: it is answered in its thread, and never edited, as it is not only one's.
-const SHARED: &str = "shared:";
+pub(super) const SHARED: &str = "shared:";
 
 pub(super) type Session<'a> = SlackClientSession<'a, GuardedConnector>;
 
@@ -163,68 +158,4 @@ async fn edit(session: &Session<'_>, channel: &str, ts: &str, content: SlackMess
         Err(SendFailure::Doubtful { error }) => Err(SendFailure::Retry { after: None, error }),
         Err(error) => Err(error),
     }
-}
-
-/// Looks for the messages whose metadata names one of `ids`, all in one walk through the channel from its newest message to a minute
-/// before `since`. Where the walk cannot go on, what was not found is repeated and says so, as on a webhook.
-async fn find(
-    session: &Session<'_>,
-    place: &Place<'_>,
-    since: Option<Millis>,
-    ids: &[String],
-    list: &str,
-) -> Result<HashMap<String, SentMessage>, SendFailure> {
-    let mut found = HashMap::new();
-    let Some(since) = since else { return Ok(found) };
-    let oldest = SlackTs(format!("{}.000000", since.div_euclid(1000) - 60));
-    let as_set = place.as_set();
-    for place in iter::once(place).chain(as_set.as_ref()) {
-        let Some(channel) = place.to_read(session).await? else { return Ok(found) };
-        match walk(session, place, &channel, &oldest, (list, ids), &mut found).await {
-            Ok(()) => return Ok(found),
-            Err(Unread::Refused(error)) => tracing::warn!(error, "the Slack channel cannot be read back; a send in doubt may be repeated"),
-            Err(Unread::Late(error)) => {
-                tracing::warn!(error, "the Slack channel was not read back in time; a send in doubt may be repeated");
-                return Ok(found);
-            }
-            Err(Unread::Trouble(failure)) => return Err(failure),
-        }
-    }
-    Ok(found)
-}
-
-/// Adds what it finds under each of `ids` in the metadata's `list`.
-async fn walk(
-    session: &Session<'_>,
-    place: &Place<'_>,
-    channel: &SlackChannelId,
-    oldest: &SlackTs,
-    (list, ids): (&str, &[String]),
-    found: &mut HashMap<String, SentMessage>,
-) -> Result<(), Unread> {
-    let mut cursor: Option<SlackCursorId> = None;
-    for _ in 0..PAGES {
-        let request = SlackApiConversationsHistoryRequest::new()
-            .with_channel(channel.clone())
-            .with_limit(PAGE)
-            .with_oldest(oldest.clone())
-            .with_include_all_metadata(true)
-            .opt_cursor(cursor.clone());
-        let page = read(place.until, || session.conversations_history(&request)).await?;
-        for message in &page.messages {
-            let metadata = message.content.metadata.as_ref().filter(|metadata| metadata.event_type == EVENT_TYPE);
-            let named = metadata.and_then(|metadata| metadata.event_payload.as_ref()?.get(list));
-            let shared = if named.is_some_and(|named| named.contains(',')) { SHARED } else { "" };
-            for id in named.into_iter().flat_map(|named| named.split(',')).filter(|id| ids.iter().any(|wanted| wanted == id)) {
-                let message = place.message(channel.value(), Some(format!("{shared}{}", message.origin.ts.value())));
-                found.entry(id.to_owned()).or_insert(message);
-            }
-        }
-        cursor = page.response_metadata.and_then(|more| more.next_cursor).filter(|cursor| !cursor.value().is_empty());
-        if cursor.is_none() || found.len() == ids.len() {
-            return Ok(());
-        }
-    }
-    tracing::warn!("a message in doubt is not among the newest of its Slack channel; it may be repeated");
-    Ok(())
 }

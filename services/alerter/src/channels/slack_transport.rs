@@ -25,8 +25,8 @@ use super::ATTEMPT;
 
 /// Of an answer that is not Slack's, so much is told.
 const WORDS: usize = 120;
-/// A page of history with its blocks.
-const MAX_ANSWER: usize = 4 << 20;
+/// A page of history with its blocks; of what others write, too, whose messages may be long.
+const MAX_ANSWER: usize = 16 << 20;
 
 /// Carries Slack's API over [`Egress`].
 #[derive(Debug, Clone)]

@@ -67,6 +67,7 @@ impl Loop {
                 topic: &self.judge.topic,
                 owner: self.judge.owner,
                 now,
+                made_at: self.judge.shared.now_ms(),
                 offsets,
                 states,
                 forgotten,

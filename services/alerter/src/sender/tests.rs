@@ -85,6 +85,7 @@ async fn go_down(store: &Store, monitors: &[(u128, u128)]) {
         topic: "results",
         owner: Uuid::nil(),
         now,
+        made_at: now,
         offsets: Vec::new(),
         states: Vec::new(),
         forgotten: Vec::new(),

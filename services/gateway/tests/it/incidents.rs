@@ -39,6 +39,7 @@ async fn incidents_are_listed_read_and_acknowledged() {
         topic: "t",
         owner: Uuid::new_v4(),
         now: begin,
+        made_at: begin,
         offsets: Vec::new(),
         states: Vec::new(),
         forgotten: Vec::new(),
