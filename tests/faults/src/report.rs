@@ -45,6 +45,9 @@ pub fn document(options: &Options, rows: &[Row], took: Duration) -> String {
         let _ =
             writeln!(text, "- **{}** ({} s): {}. Compared: {}.", row.id, row.took.as_secs(), places.join(", "), row.compared.trim_end());
     }
+    for row in rows.iter().filter(|row| !row.never_hit().is_empty()) {
+        let _ = writeln!(text, "- Aimed at in row {} and never hit this time: {}.", row.id, row.never_hit().join(", "));
+    }
     let broken: Vec<(&Row, &String)> = rows.iter().flat_map(|row| row.violations.iter().map(move |what| (row, what))).collect();
     if !broken.is_empty() {
         text.push_str("\n## Violations\n\n");

@@ -63,6 +63,18 @@ impl Row {
         *self.places.entry(place.to_owned()).or_default() += 1;
     }
 
+    /// Where it is aimed: what of it is never hit stands in the table with its nought.
+    pub fn aim(&mut self, places: &[&str]) {
+        for place in places {
+            self.places.entry((*place).to_owned()).or_default();
+        }
+    }
+
+    /// What it was aimed at and never hit.
+    pub fn never_hit(&self) -> Vec<&str> {
+        self.places.iter().filter(|(_, count)| **count == 0).map(|(place, _)| place.as_str()).collect()
+    }
+
     pub fn violated(&mut self, what: impl Into<String>) {
         let what = what.into();
         if !self.scratch {

@@ -9,10 +9,11 @@ mod cuts;
 mod outages;
 mod proof;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
 use beside::Beside;
+use copies::{BEHAVIOURS, behaviour};
 pub use cuts::cuts;
 pub use outages::outages;
 
@@ -83,6 +84,8 @@ pub(super) struct Alerts {
     pub mute: Vec<(Instant, Instant)>,
     seed: Seed,
     places: BTreeMap<String, u64>,
+    /// Of each channel: at which points one died that had met which behaviours.
+    cells: [BTreeSet<(&'static str, &'static str)>; 3],
     killed: u64,
     trials: u64,
     unasked: Vec<String>,
@@ -136,10 +139,12 @@ pub async fn run(seed: &Seed, time: Duration, most: u64) -> Vec<Row> {
     }
     alerts.expire().await;
     alerts.check_log(&mut rows).await;
-    for row in &mut rows {
+    for (row, cells) in rows.iter_mut().zip(&alerts.cells) {
+        row.aim(&POINTS);
+        row.compared = format!("{}, {} of {} pairs of point and behaviour", row.compared, cells.len(), POINTS.len() * BEHAVIOURS);
         row.trials = alerts.trials;
         row.exposures = alerts.places.values().sum();
-        row.places.append(&mut alerts.places.clone());
+        row.places.extend(alerts.places.clone());
         row.places.insert("SIGKILL".to_owned(), alerts.killed);
         row.places.insert("beside another alerter".to_owned(), alerts.beside.deaths);
         row.places.insert("partitions that changed hands there".to_owned(), alerts.beside.moves);
@@ -194,6 +199,7 @@ impl Alerts {
             mute: Vec::new(),
             seed,
             places: BTreeMap::new(),
+            cells: [const { BTreeSet::new() }; 3],
             killed: 0,
             trials: 0,
             unasked: Vec::new(),
@@ -276,6 +282,7 @@ impl Alerts {
             self.writer.records(vec![(key, bytes.clone())]).await;
             self.poisons.push(bytes);
         }
+        let before = self.hooks.each_ref().map(|hook| hook.posts().len());
         let living = self.living().await;
         // Not while it may die: its death would be noted late.
         self.stock(MOST_NEW).await;
@@ -295,7 +302,12 @@ impl Alerts {
         let death = victim.wait(&mut self.mesh, point, patience).await;
         self.deaths.push(died.unwrap_or_else(Instant::now));
         match death {
-            Death::AtPoint => *self.places.entry(point.to_owned()).or_default() += 1,
+            Death::AtPoint => {
+                *self.places.entry(point.to_owned()).or_default() += 1;
+                for ((cells, hook), before) in self.cells.iter_mut().zip(&self.hooks).zip(before) {
+                    cells.extend(hook.posts()[before..].iter().map(|post| (point, behaviour(post))));
+                }
+            }
             Death::Killed => self.killed += 1,
             Death::Unasked => self.unasked.push(format!("the alerter ended by itself in trial {n}, armed at {point} (I12)")),
         }

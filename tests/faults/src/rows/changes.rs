@@ -53,6 +53,7 @@ struct Changes {
 pub async fn run(seed: &Seed, time: Duration, most: u64) -> Vec<Row> {
     let mut row = Row::new("U", "users dies at 7 points while monitors are changed", PROMISE);
     let began = Instant::now();
+    row.aim(&POINTS);
     let mut work = Changes::start(seed.branch("changes"), None).await;
     work.mesh.terminate(Service::Users, 0).await;
     let until = Instant::now() + time;

@@ -68,10 +68,10 @@ pub async fn run(seed: &Seed, rounds: u64) -> Vec<Row> {
     let mut seed = seed.branch("network");
     for n in 0..rounds {
         let nth = usize::try_from(n).unwrap_or(0);
-        let cuts = [Trouble::Reset, Trouble::BlackHole, Trouble::StallDown];
-        network.go_dark(Dark::Cut(cuts[nth % cuts.len()]), &mut cut).await;
+        network.go_dark(Dark::Cut([Trouble::Reset, Trouble::BlackHole][nth % 2]), &mut cut).await;
         network.go_dark(Dark::Resolver([Says::Failure, Says::Nothing][nth % 2]), &mut resolver).await;
         if n == 0 {
+            network.go_dark(Dark::Cut(Trouble::StallDown), &mut cut).await;
             network.go_dark(Dark::Descriptors, &mut descriptors).await;
         }
         let began = Instant::now();

@@ -59,6 +59,7 @@ pub async fn run(seed: &Seed, time: Duration, most: u64) -> Vec<Row> {
         "each slot counts once; what cannot be read is set aside",
     );
     let began = Instant::now();
+    row.aim(&POINTS);
     let mut work = Processing::start(seed.branch("processing"), None, None).await;
     let until = Instant::now() + time;
     while work.trials < most && Instant::now() < until && row.violations.len() < 20 {
@@ -247,8 +248,10 @@ impl Processing {
             Trouble::Reset,
             Trouble::CutAfter(self.seed.below(3000)),
         ];
-        for trouble in troubles {
-            let at_redis = self.seed.chance(50);
+        // Each at each of both, in turn.
+        let round = self.trials / troubles.len() as u64;
+        for (n, trouble) in (round..).zip(troubles) {
+            let at_redis = n.is_multiple_of(2);
             let Some(proxy) = (if at_redis { &self.redis } else { &self.proxy }) else { return };
             let before = proxy.met();
             proxy.set(trouble);

@@ -1,6 +1,7 @@
 //! A whole mesh of two replicas each on a broker and a Redis of its own, real checks of targets that go up
 //! and down, and one kind of fault after the other; after each, quiet, and a comparison of everything.
 
+mod alerts;
 mod check;
 mod clocks;
 mod disturb;
@@ -41,6 +42,8 @@ pub(super) struct Storm {
     flipped: BTreeMap<String, (bool, Instant)>,
     /// From when to when a sender could not say what became of its messages: it was dead or stood still, or PostgreSQL was away.
     pub unsure: Vec<(Instant, Instant)>,
+    /// From when to when no slot may go unchecked.
+    pub unbroken: Vec<(Millis, Millis)>,
     pub seed: Seed,
     pub began: Millis,
     _directory: tempfile::TempDir,
@@ -137,6 +140,7 @@ impl Storm {
             monitors,
             flipped: BTreeMap::new(),
             unsure: Vec::new(),
+            unbroken: Vec::new(),
             seed,
             began,
             _directory: directory,

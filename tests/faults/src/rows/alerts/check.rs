@@ -9,7 +9,7 @@ use sqlx::Row as _;
 use system_tests::{Mesh, Service};
 use uuid::Uuid;
 
-use super::copies::{Copy, OPENED, RESOLVED, copies, unnamed};
+use super::copies::{Copy, OPENED, RESOLVED, copies, counted};
 use super::{Alerts, KINDS};
 use crate::log::read_all;
 use crate::row::Row;
@@ -82,7 +82,7 @@ impl Alerts {
                 row.violated(format!("I6, a message about nothing: {key:?}"));
             }
             // A group names twenty and counts the others: so many may have no copy of their own.
-            let counted: usize = hook.posts().iter().map(unnamed).sum();
+            let counted = counted(&hook.posts());
             let (mut silent, mut repeats, mut doubtful) = (Vec::new(), 0, BTreeMap::new());
             for key in expected.values() {
                 let state = states.get(&(key.clone(), channel.to_owned())).map_or("absent", String::as_str);

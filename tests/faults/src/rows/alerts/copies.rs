@@ -1,5 +1,6 @@
 //! What the fake Slack and the webhook's sink took, read as copies of alerts.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use testkit::{SlackBehaviour, SlackPost};
@@ -58,11 +59,43 @@ pub fn copies(post: &SlackPost) -> Vec<Copy> {
     vec![copy(monitor, kind, body.contains(REPEAT), post.text().contains("Was down"))]
 }
 
-/// How many alerts a group mentions only as `and 12 more`.
-pub fn unnamed(post: &SlackPost) -> usize {
+/// How many alerts groups mention only as `and 12 more`. What comes again, and says so, mentions nobody new.
+pub fn counted(posts: &[SlackPost]) -> usize {
+    let (mut told, mut sum) = (BTreeSet::new(), 0);
+    for post in posts {
+        let more = unnamed(post);
+        if more == 0 {
+            continue;
+        }
+        let named: Vec<((String, &str), bool)> = copies(post).into_iter().map(|copy| ((copy.monitor, copy.kind), copy.repeat)).collect();
+        let again = named.iter().any(|(one, repeat)| *repeat && told.contains(one));
+        if !again {
+            sum += more;
+        }
+        told.extend(named.into_iter().map(|(one, _)| one));
+    }
+    sum
+}
+
+fn unnamed(post: &SlackPost) -> usize {
     let body = post.body.to_string();
     let count = |text: &str| text.split("and ").filter_map(|rest| rest.split_once(" more · <")?.0.parse::<usize>().ok()).sum();
     if post.taken && !post.path.ends_with("chat.update") { count(&body) } else { 0 }
+}
+
+/// What [`behaviour`] tells apart: a connection refused leaves no message.
+pub const BEHAVIOURS: usize = 6;
+
+/// What the channel did with this message, in a word.
+pub fn behaviour(post: &SlackPost) -> &'static str {
+    match post.behaviour {
+        SlackBehaviour::Ok => "200",
+        SlackBehaviour::RateLimited(_) => "429",
+        SlackBehaviour::Hang => "hang",
+        SlackBehaviour::Reset => "reset",
+        SlackBehaviour::Slow(_) => "slow",
+        _ => "5xx",
+    }
 }
 
 /// Texts of the sections in the attachment.
@@ -117,5 +150,19 @@ mod tests {
         assert_eq!(read(&post("/api/chat.update", group)), [], "an edit is no copy");
         let signed = json!({"type": "incident.opened", "data": {"monitor": {"id": id(4)}, "repeat": true, "tells_opening": false}});
         assert_eq!(read(&post("/sink", signed)), [("4".to_owned(), OPENED, true, false)]);
+    }
+
+    #[test]
+    fn what_a_group_only_counts_is_counted_once() {
+        let line = |n: u32, words: &str| format!("🔴 <http://x/monitors/{n}0000000-0000-0000-0000-000000000000|Shop> status{words}\n");
+        let group = |text: String| {
+            json!({"text": "🔴 many down", "attachments": [{"blocks": [{"type": "section", "text": {"text": text}},
+                {"type": "context", "elements": [{"type": "mrkdwn", "text": "and 7 more · <http://x|all>"}]}]}]})
+        };
+        let first = post("/services/x", group(line(1, "")));
+        let again = post("/services/x", group(line(1, " · sent again, so this may be a repeat")));
+        let other = post("/services/x", group(line(2, "")));
+        assert_eq!(counted(&[first.clone(), again.clone()]), 7);
+        assert_eq!(counted(&[first, again, other]), 14);
     }
 }

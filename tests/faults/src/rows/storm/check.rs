@@ -11,11 +11,12 @@ use system_tests::{all_configured, now};
 use uuid::Uuid;
 
 use super::Storm;
+use super::alerts::{Alert, Heard, KINDS, Truth};
 use super::clocks::EARLY_MS;
 use crate::history::{Place, Told, live_differs, stored, wins};
 use crate::log::{INTERVAL_MS, read_all};
 use crate::row::Row;
-use crate::rows::alerts::copies::{OPENED, RESOLVED, copies, unnamed};
+use crate::rows::alerts::copies::{copies, counted};
 
 /// After the slot: a check, its confirmation, the way to the target.
 const LATE_MS: Millis = 3000;
@@ -64,6 +65,7 @@ impl Storm {
         row.require(phantom == 0, || format!("{phantom} slots were never due"));
         let contradicted = self.compare_with_log(row, &told, until).await;
         self.compare_with_farm(row, &told);
+        self.compare_with_schedule(row, &told, &due);
         let reopened = self.compare_alerts(row, &pool, &contradicted).await;
         let mut differs = Vec::new();
         let begin = Instant::now();
@@ -132,20 +134,30 @@ impl Storm {
         // Where clocks are tampered with, a check may be as early as a clock may be off unnoticed.
         let early = if self.postgres.is_some() { EARLY_MS } else { 5 };
         for (name, id) in &self.monitors {
-            let id: Uuid = id.parse().expect("an id");
-            let visits = self.farm.visits(name);
-            for ((_, slot), (outcome, _)) in told.range((id, 0)..=(id, i64::MAX)).filter(|(_, (outcome, _))| outcome.is_verdict()) {
-                let within = |at: Millis| at >= slot - early && at < slot + INTERVAL_MS + LATE_MS;
-                let shown = visits.iter().any(|visit| within(visit.at) && (visit.status == 200) == (*outcome == Outcome::Up));
-                row.require(shown, || format!("I9, {name} is told {outcome} at {slot}, its target did not show it"));
+            let visits: Vec<(Millis, bool)> = self.farm.visits(name).iter().map(|visit| (visit.at, visit.status == 200)).collect();
+            for ((_, slot), (outcome, _)) in of(told, id).filter(|(_, (outcome, _))| outcome.is_verdict()) {
+                row.require(shown(&visits, *slot, *outcome, early), || {
+                    format!("I9, {name} is told {outcome} at {slot}, its target did not show it")
+                });
             }
         }
     }
 
-    /// I6–I8: alerts follow history, messages follow alerts. An incident may be reopened only where a slot of it
-    /// came a second time with the opposite verdict; says how many were.
+    /// I1: through deploys every slot is really checked.
+    fn compare_with_schedule(&mut self, row: &mut Row, told: &Told, due: &BTreeSet<Place>) {
+        for (from, until) in std::mem::take(&mut self.unbroken) {
+            let within: Vec<&Place> = due.iter().filter(|(_, slot)| (from..until).contains(slot)).collect();
+            let unchecked: Vec<_> =
+                within.iter().filter_map(|place| told.get(place)).filter(|(outcome, _)| !outcome.is_verdict()).map(|one| one.0).collect();
+            row.require(unchecked.is_empty(), || {
+                format!("I1, {} of {} slots were not checked: {unchecked:?}", unchecked.len(), within.len())
+            });
+            row.compared = format!("{}{} slots due meanwhile, all checked; ", row.compared, within.len());
+        }
+    }
+
+    /// I6–I8: alerts follow history, messages follow alerts. Says how many incidents were reopened.
     async fn compare_alerts(&self, row: &mut Row, pool: &PgPool, contradicted: &BTreeSet<Place>) -> usize {
-        let (mut reopened, mut unseen) = (0, Vec::new());
         let begin = Instant::now();
         let waiting = "SELECT count(*) FROM deliveries WHERE state IN ('pending', 'sending')";
         while sqlx::query_scalar::<_, i64>(waiting).fetch_one(pool).await.expect("a count") > 0 {
@@ -156,67 +168,72 @@ impl Storm {
             tokio::time::sleep(Duration::from_millis(200)).await;
         }
         let told = stored(pool, row).await;
-        let alerts = sqlx::query(
-            "SELECT i.monitor_id, a.kind, a.slot, d.state FROM alerts a JOIN incidents i ON i.id = a.incident_id
-             LEFT JOIN deliveries d ON d.alert_id = a.id ORDER BY i.monitor_id, i.opened_at, a.sequence",
-        );
-        let mut by_monitor: BTreeMap<Uuid, Vec<(String, Slot, String)>> = BTreeMap::new();
-        for one in alerts.fetch_all(pool).await.expect("alerts") {
-            let slot = one.get::<DateTime<Utc>, _>("slot").timestamp_millis();
-            let state = one.get::<Option<String>, _>("state").unwrap_or_default();
-            by_monitor.entry(one.get("monitor_id")).or_default().push((one.get("kind"), slot, state));
-        }
-        let mut told_by_slack: BTreeMap<(String, &str), (usize, usize)> = BTreeMap::new();
-        for copy in self.slack.posts().iter().flat_map(copies) {
+        let by_monitor = alerts_of(pool).await;
+        let mut heard: BTreeMap<(String, &str), Heard> = BTreeMap::new();
+        let posts = self.slack.posts();
+        for copy in posts.iter().flat_map(copies) {
             row.require(!copy.repeat || explained(copy.at, &self.unsure), || {
                 format!(
                     "I8, {} of {} is flagged as a repeat, though every sender knew what became of its messages",
                     copy.kind, copy.monitor
                 )
             });
-            let (all, repeats) = told_by_slack.entry((copy.monitor, copy.kind)).or_default();
-            *all += 1;
-            *repeats += usize::from(copy.repeat);
+            let heard = heard.entry((copy.monitor, copy.kind)).or_default();
+            heard.copies += 1;
+            heard.repeats += usize::from(copy.repeat);
         }
+        let (mut again, mut unseen) = (0, 0);
         for (name, id) in &self.monitors {
-            let id: Uuid = id.parse().expect("an id");
-            let verdicts: Vec<(Slot, Outcome)> = told
-                .range((id, 0)..=(id, i64::MAX))
-                .filter(|(_, (outcome, _))| outcome.is_verdict())
-                .map(|((_, slot), (outcome, _))| (*slot, *outcome))
-                .collect();
-            let alerts = by_monitor.get(&id).map(Vec::as_slice).unwrap_or_default();
-            for run in verdicts.chunk_by(|a, b| a.1 == b.1).filter(|run| run.len() > 1 && run[0].1 == Outcome::Down) {
-                let (first, last) = (run[0].0, run[run.len() - 1].0);
-                let opened = alerts.iter().filter(|(kind, slot, _)| kind == OPENED && (first..=last).contains(slot)).count();
-                let disputed = contradicted.range((id, first)..=(id, last + INTERVAL_MS)).count();
-                reopened += opened.saturating_sub(1);
-                row.require((1..=1 + disputed).contains(&opened), || {
-                    format!("I6, {name} was down from {first} to {last} and opened {opened} times")
-                });
+            let alerts = by_monitor.get(id).map(Vec::as_slice).unwrap_or_default();
+            let verdicts: Vec<(Slot, Outcome)> =
+                of(&told, id).filter(|(_, (outcome, _))| outcome.is_verdict()).map(|((_, slot), (outcome, _))| (*slot, *outcome)).collect();
+            let contradicted = contradicted.iter().filter(|place| place.0.to_string() == *id).map(|place| place.1).collect();
+            let (faults, reopened) = Truth { verdicts: &verdicts, contradicted: &contradicted }.judge(alerts);
+            again += reopened;
+            for fault in faults {
+                row.violated(format!("I6, {name}: {fault}"));
             }
-            let alternate = alerts.windows(2).all(|pair| pair[0].0 != pair[1].0) && alerts.first().is_none_or(|first| first.0 == OPENED);
-            row.require(alternate, || format!("I6, {name}: {alerts:?}"));
-            let open = alerts.last().is_some_and(|last| last.0 == OPENED);
-            let down = verdicts.last().is_some_and(|last| last.1 == Outcome::Down);
-            row.require(open == down, || format!("I6, {name} is {}, its last alert {:?}", if down { "down" } else { "up" }, alerts.last()));
-            for kind in [OPENED, RESOLVED] {
-                let sent = alerts.iter().filter(|alert| alert.0 == kind && alert.2 == "sent").count();
-                let all = alerts.iter().filter(|alert| alert.0 == kind).count();
-                let (copies, repeats) = told_by_slack.get(&(id.to_string(), kind)).copied().unwrap_or_default();
-                if copies < sent {
-                    unseen.push(format!("{name}: {sent} {kind} were sent, Slack has {copies}"));
-                }
-                row.require(copies - repeats.min(copies) <= all, || {
-                    format!("I8, {name}: {copies} copies of {all} {kind}, {repeats} flagged")
-                });
+            for kind in KINDS {
+                let heard = heard.get(&(id.clone(), kind)).copied().unwrap_or_default();
+                unseen += heard.lacking(alerts, kind);
+                row.require(!heard.beyond(alerts, kind), || format!("I8, {name}, {kind}: {heard:?}"));
             }
         }
         // A group that is long mentions some only by their number.
-        let unnamed: usize = self.slack.posts().iter().map(unnamed).sum();
-        row.require(unseen.len() <= unnamed, || format!("I7, {unnamed} were counted in groups, and {} not told: {unseen:?}", unseen.len()));
-        reopened
+        let unnamed = counted(&posts);
+        row.require(unseen <= unnamed, || format!("I7, {unnamed} were counted in groups, and {unseen} not told"));
+        again
     }
+}
+
+/// Of one monitor.
+fn of<'a>(told: &'a Told, id: &str) -> impl Iterator<Item = (&'a Place, &'a (Outcome, Option<u32>))> {
+    let id: Uuid = id.parse().expect("an id");
+    told.range((id, 0)..=(id, i64::MAX))
+}
+
+/// Whether the target showed this within the slot. `visits`: when, and whether it answered as one that is up.
+fn shown(visits: &[(Millis, bool)], slot: Slot, outcome: Outcome, early: Millis) -> bool {
+    let within = slot - early..slot + INTERVAL_MS + LATE_MS;
+    visits.iter().any(|(at, up)| within.contains(at) && *up == (outcome == Outcome::Up))
+}
+
+/// By monitor, in order.
+async fn alerts_of(pool: &PgPool) -> BTreeMap<String, Vec<Alert>> {
+    let alerts = sqlx::query(
+        "SELECT i.monitor_id, a.kind, a.slot, d.state FROM alerts a JOIN incidents i ON i.id = a.incident_id
+         LEFT JOIN deliveries d ON d.alert_id = a.id ORDER BY i.monitor_id, i.opened_at, a.sequence",
+    );
+    let mut by_monitor: BTreeMap<String, Vec<Alert>> = BTreeMap::new();
+    for one in alerts.fetch_all(pool).await.expect("alerts") {
+        let alert = Alert {
+            kind: one.get("kind"),
+            slot: one.get::<DateTime<Utc>, _>("slot").timestamp_millis(),
+            state: one.get::<Option<String>, _>("state").unwrap_or_default(),
+        };
+        by_monitor.entry(one.get::<Uuid, _>("monitor_id").to_string()).or_default().push(alert);
+    }
+    by_monitor
 }
 
 /// Slack answers every message here, so only these leave one in doubt.
@@ -227,6 +244,15 @@ fn explained(repeat: Instant, unsure: &[(Instant, Instant)]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_verdict_that_no_visit_shows_is_seen() {
+        let visits = [(100_000, true), (110_000, false)];
+        assert!(shown(&visits, 100_000, Outcome::Up, 5) && shown(&visits, 110_000, Outcome::Down, 5));
+        assert!(!shown(&visits, 110_001 + INTERVAL_MS, Outcome::Down, 5), "nobody came");
+        assert!(!shown(&visits[..1], 100_000, Outcome::Down, 5), "it answered");
+        assert!(!shown(&visits, 100_006, Outcome::Up, 5), "before its slot");
+    }
 
     #[test]
     fn only_a_fault_of_a_sender_or_its_database_explains_a_repeat() {

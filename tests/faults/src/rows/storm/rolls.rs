@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use system_tests::{Api, Service, monitor};
+use system_tests::{Api, Service, monitor, now};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
@@ -29,6 +29,7 @@ impl Storm {
             .collect();
         let loads: Vec<_> =
             (0..3).map(|n| tokio::spawn(load(self.api.clone(), paths.clone(), n, Arc::clone(&stop), Arc::clone(&asked)))).collect();
+        let from = now();
         for _ in 0..rounds {
             for service in Service::ALL {
                 for replica in 0..2 {
@@ -43,6 +44,7 @@ impl Storm {
                 }
             }
         }
+        self.unbroken.push((from, now()));
         stop.store(true, Ordering::Relaxed);
         for load in loads {
             for failure in load.await.expect("the load ends") {
