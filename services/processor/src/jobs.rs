@@ -107,3 +107,34 @@ async fn run(name: &'static str, work: Work, jobs: Jobs) -> bool {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use model::SystemClock;
+
+    use super::*;
+
+    const MINUTE_MS: Millis = 60_000;
+
+    /// When a job of this schedule would run next, as the scheduler reads it.
+    fn next_run(when: &str) -> Millis {
+        let mut job = Job::new_async(when, |_, _| Box::pin(async {})).expect("a schedule");
+        let next = job.job_data().expect("what the scheduler knows of it").next_tick;
+        Millis::try_from(next).expect("a time") * 1000
+    }
+
+    #[test]
+    fn retention_runs_at_two_in_the_morning_utc_and_the_others_once_an_hour() {
+        let expected = [
+            ("partitions", 60 * MINUTE_MS, 30 * MINUTE_MS),
+            ("roll-ups", 60 * MINUTE_MS, 5 * MINUTE_MS),
+            ("retention", DAY_MS, 120 * MINUTE_MS),
+        ];
+        for ((name, when, _), (expected, period, after)) in SCHEDULE.into_iter().zip(expected) {
+            let (now, next) = (SystemClock.now_ms(), next_run(when));
+            assert_eq!((name, next % period), (expected, after), "{when}");
+            // The next one, and not one of another day. The hour may turn between the two readings.
+            assert!((0..=period + MINUTE_MS).contains(&(next - now)), "{name} runs {} ms from now", next - now);
+        }
+    }
+}

@@ -27,6 +27,23 @@ impl Post {
     pub fn text(&self) -> &str {
         self.body["text"].as_str().unwrap_or_default()
     }
+
+    /// Whether it says that this monitor's trouble began or that it ended. A group has a line for each monitor.
+    pub fn kind(&self, monitor: &str) -> &'static str {
+        let link = format!("|{monitor}>");
+        let blocks = self.body["attachments"][0]["blocks"].as_array();
+        let mut lines = blocks.into_iter().flatten().filter_map(|block| block["text"]["text"].as_str()).flat_map(str::lines);
+        let own = lines.find_map(|line| mark(line).filter(|_| line.contains(&link)));
+        own.or_else(|| mark(self.text())).unwrap_or("neither")
+    }
+}
+
+fn mark(text: &str) -> Option<&'static str> {
+    match text.chars().next()? {
+        '🔴' => Some("opened"),
+        '🟢' => Some("resolved"),
+        _ => None,
+    }
 }
 
 /// The running endpoint; stops when dropped.
@@ -58,6 +75,11 @@ impl Slack {
     /// The messages that name this monitor.
     pub fn about(&self, monitor: &str) -> Vec<Post> {
         self.posts().into_iter().filter(|post| post.names(monitor)).collect()
+    }
+
+    /// What they say of it, in order: opened, resolved.
+    pub fn kinds(&self, monitor: &str) -> Vec<&'static str> {
+        self.about(monitor).iter().map(|post| post.kind(monitor)).collect()
     }
 }
 

@@ -73,6 +73,36 @@ async fn only_an_admin_looks_at_dead_letters() {
 }
 
 #[tokio::test]
+async fn a_place_where_no_letter_can_lie_is_not_found_and_nothing_is_driven() {
+    let (mesh, config) = with_letters(&[b"x"]).await;
+    for place in [
+        "monitoring-results/x/0",
+        "monitoring-results/1.5/0",
+        "monitoring-results/-1/0",
+        "monitoring-results/7/0",
+        "monitoring-results/2147483647/0",
+        "monitoring-results/2147483648/0",
+        "monitoring-results/0/x",
+        // To librdkafka these mean the end, the beginning and what was stored.
+        "monitoring-results/0/-1",
+        "monitoring-results/0/-2",
+        "monitoring-results/0/-1000",
+        "monitoring-results/0/9223372036854775807",
+        "monitoring-results/0/9223372036854775808",
+        "no-such-topic/0/0",
+        "%00/0/0",
+    ] {
+        let (status, problem) = mesh.send(Method::POST, &format!("/api/system/dead-letters/{place}/redrive"), &json!({})).await;
+        assert_eq!((status, &problem["status"]), (404, &json!(404)), "{place}: {problem}");
+        assert!(problem["detail"].as_str().is_some_and(|detail| detail.contains("no such dead letter")), "{place}: {problem}");
+    }
+    let ends = kafka::end_offsets(&config, &mesh.stack.topics().results, std::time::Duration::from_secs(10)).await.expect("offsets");
+    assert_eq!(ends.iter().sum::<i64>(), 0, "something was produced");
+    let (_, page) = mesh.get("/api/system/dead-letters").await;
+    assert_eq!((&page["count"], &page["letters"][0]["redriven_at"]), (&json!(1), &json!(null)), "{page}");
+}
+
+#[tokio::test]
 async fn the_readers_lag_and_the_probers_sight_are_shown() {
     use model::sight::{BlindReason, ProberStatus, SightState};
     let users = Users::start().await;

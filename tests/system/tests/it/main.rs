@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod broker_away;
+mod cli;
 mod killed;
 mod one_process;
 mod replayed;

@@ -64,7 +64,7 @@ async fn one_process_on_a_broker_of_its_own_does_the_whole_job() {
         farm.set_down("gingko", false);
         eventually("the message that it is up again", SOON, || async { slack.about("gingko").get(1).cloned() }).await;
         eventually("it is shown up again", SOON, || async { (api.state(&id).await == "up").then_some(()) }).await;
-        assert_eq!(slack.about("gingko").len(), 2, "{:?}", slack.about("gingko"));
+        assert_eq!(slack.kinds("gingko"), ["opened", "resolved"], "{:?}", slack.about("gingko"));
     };
     let demonstration = async {
         let mut demo = start("demo", &["demo", "--listen", &shop.to_string()]);
@@ -78,6 +78,7 @@ async fn one_process_on_a_broker_of_its_own_does_the_whole_job() {
         let turned = Api::anonymous(shop).try_raw(reqwest::Method::POST, "/switch", None).await.expect("the switch");
         assert!(turned.status < 400, "{turned:?}");
         eventually("the message that the shop is down", SOON, || async { slack.about("Demo: shop").first().cloned() }).await;
+        assert_eq!(slack.kinds("Demo: shop"), ["opened"], "{:?}", slack.about("Demo: shop"));
         demo.signal("INT");
         eventually("the demonstration ends", SOON, || std::future::ready(demo.ended())).await;
         assert_eq!(samples().await.0, 0, "what it made is left:\n{}", demo.tail(30));

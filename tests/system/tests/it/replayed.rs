@@ -35,7 +35,7 @@ async fn settled(mesh: &Mesh) -> Dump {
 /// Forgets everything that follows from the log.
 async fn forget(mesh: &Mesh) {
     let mut connection = sqlx::PgConnection::connect(&mesh.stack.database().await.url).await.expect("PostgreSQL");
-    sqlx::query("TRUNCATE history_blocks").execute(&mut connection).await.expect("history is emptied");
+    sqlx::query("TRUNCATE history_blocks, day_rollups").execute(&mut connection).await.expect("history is emptied");
     let client = redis::Client::open(mesh.stack.redis_url.as_str()).expect("a Redis URL");
     let mut redis = client.get_multiplexed_async_connection().await.expect("Redis");
     let pattern = format!("{}:*", mesh.stack.redis_prefix);

@@ -76,6 +76,7 @@ async fn tell(replicas: usize) -> Ending {
         })
         .await;
         assert!(slots.due.len() >= 4, "{name}: {slots:?}");
+        assert!(slots.phantom().is_empty(), "{name}: {:?} were never due: {slots:?}", slots.phantom());
         assert_eq!(slots.count("missed") + slots.count("unknown"), 0, "{name}: {slots:?}");
         let downs = slots.count("down");
         assert_eq!(downs > 0, FAIL.contains(name), "{name}: {slots:?}");
@@ -89,8 +90,7 @@ async fn tell(replicas: usize) -> Ending {
 
     let mut ending = Ending { messages: BTreeMap::new(), states: BTreeMap::new() };
     for (name, id) in &ids {
-        let kinds = slack.about(name).iter().map(|post| kind(&post.body.to_string())).collect();
-        ending.messages.insert((*name).to_owned(), kinds);
+        ending.messages.insert((*name).to_owned(), slack.kinds(name));
         ending.states.insert((*name).to_owned(), api.state(id).await);
     }
     ending
@@ -106,16 +106,6 @@ async fn metrics_are_clean(mesh: &Mesh) {
         let output = Command::new("promtool").args(["check", "metrics"]).stdin(metrics).output().expect("promtool");
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(output.status.success() && said.is_empty(), "{}: {said}", service.name());
-    }
-}
-
-/// Whether a message says that something began or that it ended.
-fn kind(body: &str) -> &'static str {
-    let body = body.to_lowercase();
-    if body.contains("recovered") || body.contains("resolved") || body.contains("up again") || body.contains("is up") {
-        "resolved"
-    } else {
-        "opened"
     }
 }
 
