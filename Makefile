@@ -15,7 +15,8 @@ clean: down ## Remove all data and everything built
 	@exec scripts/clean
 
 demo: ## Sample monitors for a running mesh, with a target that you can take down
-	@exec target/release/upmesh demo
+	@upmesh="$${CARGO_TARGET_DIR:-target}/release/upmesh"; [ -x "$$upmesh" ] || { echo "make up first: it builds the program and starts the mesh" >&2; exit 1; }; \
+		exec "$$upmesh" demo
 
 test: ## All tests, against real PostgreSQL, Redis, Kafka and Chromium
 	@exec scripts/test

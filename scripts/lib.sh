@@ -3,7 +3,8 @@
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-state=$root/.upmesh
+# scripts/test-up has a mesh of its own elsewhere.
+state=${UPMESH_STATE:-$root/.upmesh}
 # Debian keeps PostgreSQL's server programs off PATH.
 for dir in /usr/lib/postgresql/*/bin; do [ -d "$dir" ] && PATH=$PATH:$dir; done
 

@@ -10,6 +10,10 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use service::{Error, Problem};
+use url::{Host, Url};
+
+/// Where a mesh listens if nothing says otherwise.
+const DEFAULT_URL: &str = "http://127.0.0.1:8080";
 
 /// Where the mesh is and who asks. In a checkout, what `make up` generated is found by itself.
 #[derive(Debug, Clone, Args)]
@@ -53,14 +57,13 @@ impl Access {
     /// Logs in, unless a token was given.
     async fn connect(&self) -> Result<Api, Error> {
         let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(20)).build()?;
-        let url = self.url.clone().or_else(|| generated("UPMESH_URL")).unwrap_or_else(|| "http://127.0.0.1:8080".to_owned());
-        let mut api = Api { http, url: url.trim_end_matches('/').to_owned(), token: self.token.clone().unwrap_or_default() };
+        let own = generated("UPMESH_URL").unwrap_or_else(|| DEFAULT_URL.to_owned());
+        let url = self.url.as_deref().unwrap_or(&own).trim_end_matches('/').to_owned();
+        let is_own = is_own(&url, &own);
+        let mut api = Api { http, url, token: self.token.clone().unwrap_or_default() };
         if api.token.is_empty() {
-            let missing = |what: &str| {
-                Error::msg(format!("no {what}: set --token, or --email and --password (or UPMESH_TOKEN, ADMIN_EMAIL, ADMIN_PASSWORD)"))
-            };
-            let email = self.email.clone().or_else(|| generated("ADMIN_EMAIL")).ok_or_else(|| missing("e-mail"))?;
-            let password = self.password.clone().or_else(|| generated("ADMIN_PASSWORD")).ok_or_else(|| missing("password"))?;
+            let email = credential("e-mail", self.email.as_deref(), generated("ADMIN_EMAIL"), is_own)?;
+            let password = credential("password", self.password.as_deref(), generated("ADMIN_PASSWORD"), is_own)?;
             let body = serde_json::json!({ "email": email, "password": password });
             api.token = api.call::<Session>(Method::POST, "/api/login", Some(&body)).await?.token;
         }
@@ -121,9 +124,15 @@ impl Api {
         if let Some(revision) = revision {
             request = request.header(reqwest::header::IF_MATCH, format!("\"{revision}\""));
         }
-        let response = request.send().await.map_err(|error| Error::msg(format!("{} does not answer: {error}", self.url)))?;
+        let response = request.send().await.map_err(|error| unanswered(&self.url, error))?;
         Ok((response.status(), response.bytes().await?))
     }
+}
+
+/// Why there is no answer, with every cause, and what helps on this machine.
+fn unanswered(url: &str, error: reqwest::Error) -> Error {
+    let hint = if error.is_connect() && is_loopback(url) { "; `make up` starts a mesh here" } else { "" };
+    Error::msg(format!("{url} does not answer: {}{hint}", Error::from(error.without_url())))
 }
 
 fn refusal(status: StatusCode, body: &[u8]) -> Error {
@@ -138,6 +147,32 @@ fn refusal(status: StatusCode, body: &[u8]) -> Error {
         text = format!("{text}\n  {}: {}", error.field, error.message);
     }
     Error::msg(text)
+}
+
+/// Whether the mesh at `url` may see what `make up` generated: its own mesh, at `own`, or one on this machine.
+fn is_own(url: &str, own: &str) -> bool {
+    url == own.trim_end_matches('/') || is_loopback(url)
+}
+
+fn is_loopback(url: &str) -> bool {
+    // Parsed as the client does, so that both see the same host.
+    match Url::parse(url).as_ref().map(Url::host) {
+        Ok(Some(Host::Domain(name))) => name == "localhost",
+        Ok(Some(Host::Ipv4(address))) => address.is_loopback(),
+        Ok(Some(Host::Ipv6(address))) => address.is_loopback(),
+        Ok(None) | Err(_) => false,
+    }
+}
+
+/// What to log in with: as given, or as generated, which nobody gets to see but our own mesh.
+fn credential(what: &str, given: Option<&str>, generated: Option<String>, is_own: bool) -> Result<String, Error> {
+    let why = match (given, generated) {
+        (Some(given), _) => return Ok(given.to_owned()),
+        (None, Some(generated)) if is_own => return Ok(generated),
+        (None, Some(_)) => " for this URL (what `make up` generated is for its own mesh only)",
+        (None, None) => "",
+    };
+    Err(Error::msg(format!("no {what}{why}: set --token, or --email and --password (or UPMESH_TOKEN, ADMIN_EMAIL, ADMIN_PASSWORD)")))
 }
 
 /// A value that `make up` has written into `.upmesh`, in this directory or one above.
@@ -166,5 +201,46 @@ mod tests {
         let text = refusal(StatusCode::UNPROCESSABLE_ENTITY, body).to_string();
         assert_eq!(text, "Unprocessable Entity (422): some fields need attention\n  interval_seconds: is below 10");
         assert_eq!(refusal(StatusCode::BAD_GATEWAY, b"<html>").to_string(), "the mesh answered 502 Bad Gateway");
+    }
+
+    #[test]
+    fn what_was_generated_goes_to_our_own_mesh_alone() {
+        let own = "http://10.0.0.7:8080/";
+        for url in ["http://10.0.0.7:8080", DEFAULT_URL, "http://127.9.9.9", "http://LOCALHOST:1", "https://[::1]:8443"] {
+            assert!(is_own(url, own), "{url}");
+        }
+        let others = [
+            "https://upmesh.example.com",
+            "http://10.0.0.7:8081",
+            "http://127.0.0.1@evil.example",
+            "http://127.0.0.1.evil.example",
+            "http://localhost.evil.example",
+            "http://[::2]",
+            "127.0.0.1:8080",
+            "",
+        ];
+        for url in others {
+            assert!(!is_own(url, own), "{url}");
+        }
+        let found = |given, is_own| credential("password", given, Some("generated".to_owned()), is_own);
+        assert_eq!(found(None, true).unwrap(), "generated");
+        assert_eq!(found(Some("given"), true).unwrap(), "given");
+        assert_eq!(found(Some("given"), false).unwrap(), "given");
+        let refused = found(None, false).unwrap_err().to_string();
+        assert!(refused.contains("ADMIN_PASSWORD") && refused.contains("its own mesh"), "{refused}");
+        assert!(credential("password", None, None, true).is_err());
+    }
+
+    #[tokio::test]
+    async fn nobody_there_is_said_with_the_cause_and_what_helps() {
+        // Fails only when one was installed before, which serves as well.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        // A port that was free a moment ago.
+        let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let http = reqwest::Client::builder().no_proxy().build().unwrap();
+        let api = Api { http, url: format!("http://{address}"), token: String::new() };
+        let error = api.get::<Value>("/api/me").await.unwrap_err().to_string();
+        assert!(error.contains("does not answer") && error.contains("Connection refused"), "{error}");
+        assert!(error.ends_with("`make up` starts a mesh here") && !error.contains('\n'), "{error}");
     }
 }

@@ -63,7 +63,9 @@ export function LoginPage() {
           </Button>
         </form>
         <p className="mt-6 text-center text-xs text-ink-faint">
-          The first password is printed once by <code className="font-mono">make up</code>.
+          The first login is what <code className="font-mono">ADMIN_EMAIL</code> and{' '}
+          <code className="font-mono">ADMIN_PASSWORD</code> say. Where they say nothing,{' '}
+          <code className="font-mono">make up</code> prints it at its first start.
         </p>
       </div>
     </main>

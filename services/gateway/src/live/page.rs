@@ -1,4 +1,6 @@
-//! Pages of monitors. Redis only; where Redis is away, history from PostgreSQL, and the page says so.
+//! Pages of monitors, from Redis. Of monitors checked less often than every six minutes or so the sparkline's older points are
+//! PostgreSQL's, kept for an hour and done without where it is slow (`history::older_samples`). Where Redis is away, history from
+//! PostgreSQL, and the page says so.
 
 use std::sync::Arc;
 
