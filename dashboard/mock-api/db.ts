@@ -20,6 +20,8 @@ import { seed } from './seed.ts'
 export type MockEvent =
   | { event: 'results'; data: { items: ResultItem[] } }
   | { event: 'verdicts'; data: { items: VerdictItem[] } }
+  | { event: 'live'; data: { live: boolean } }
+  | { event: 'resync'; data: Record<string, never> }
   | { event: 'config'; data: { monitor: string; revision: number; deleted: boolean } }
 
 export interface MockOptions {
@@ -54,6 +56,9 @@ export class MockDb {
   readonly acknowledged = new Map<string, number>()
   /** Dead letters that were driven again, and when. */
   readonly redriven = new Map<number, number>()
+
+  /** Since when live state is away. */
+  private away: number | undefined
 
   private readonly listeners = new Set<(event: MockEvent) => void>()
   private readonly verdicts = new Map<string, State>()
@@ -171,6 +176,8 @@ export class MockDb {
               `no pinger serves the region ${UNSERVED}: it is not checked from there until one runs with REGION=${UNSERVED}`,
             ]
           : [],
+      as_of: this.isAway ? (newest?.slot ?? null) : now,
+      stale: this.isAway,
     }
   }
 
@@ -233,7 +240,24 @@ export class MockDb {
     return this.listeners.size
   }
 
+  /** When live state was read last. */
+  get asOf() {
+    return this.away ?? this.now()
+  }
+
+  get isAway() {
+    return this.away !== undefined
+  }
+
+  /** Live state goes or comes back: readers are told, and hear of nothing meanwhile. */
+  setAway(away: boolean) {
+    this.away = away ? this.now() : undefined
+    this.emit({ event: 'live', data: { live: !away } })
+    if (!away) this.emit({ event: 'resync', data: {} })
+  }
+
   private emit(event: MockEvent) {
+    if (this.isAway && (event.event === 'results' || event.event === 'verdicts')) return
     for (const listener of this.listeners) listener(event)
   }
 

@@ -66,8 +66,8 @@ function listMonitors(call: Call, db: MockDb): Reply {
     monitors: items.map((one) => db.view(one, 30)),
     next_cursor,
     counts: db.counts(),
-    as_of: db.now(),
-    stale: false,
+    as_of: db.asOf,
+    stale: db.isAway,
   })
 }
 
@@ -169,6 +169,8 @@ function system(_: Call, db: MockDb): Reply {
         pingers: region === UNSERVED ? 0 : 2 + (n % 2),
         newest_slot: now - 900 - n * 410,
         age_ms: 900 + n * 410,
+        judged_slot: now - 2_900 - n * 410,
+        judged_age_ms: 2_900 + n * 410,
         stale_monitors: 0,
         // One region lost its network a while ago, so that the page shows what that looks like.
         blind_since: n === 1 ? now - 154_000 : null,

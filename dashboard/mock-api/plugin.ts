@@ -61,7 +61,7 @@ function send(response: ServerResponse, { status, body, session }: Reply) {
 
 function stream(db: MockDb, response: ServerResponse) {
   response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' })
-  response.write(encode({ event: 'hello', data: { now: db.now(), version: '0.1.0' } }))
+  response.write(encode({ event: 'hello', data: { now: db.now(), version: '0.1.0', live: !db.isAway } }))
   const unsubscribe = db.subscribe((event) => response.write(encode(event)))
   const beat = setInterval(() => response.write(': beat\n\n'), 15_000)
   response.on('close', () => {

@@ -62,7 +62,7 @@ export class Backend {
       start: (controller) => {
         mine = controller
         this.streams.add(controller)
-        send('hello', { now: this.db.now(), version: 'test' })
+        send('hello', { now: this.db.now(), version: 'test', live: !this.db.isAway })
       },
     })
     this.db.subscribe(({ event, data }) => {

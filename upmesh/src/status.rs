@@ -44,7 +44,8 @@ pub async fn run(options: Options) -> Result<(), Error> {
 /// What the last page says of the whole.
 struct Summary {
     counts: StateCounts,
-    as_of: Millis,
+    /// Of the page that is oldest; none where nothing is known.
+    as_of: Option<Millis>,
     stale: bool,
 }
 
@@ -60,13 +61,16 @@ async fn monitors(api: &Api, options: &Options) -> Result<(Vec<MonitorView>, Sum
     let query = query.finish();
     let mut all = Vec::new();
     let mut cursor: Option<String> = None;
+    let (mut as_of, mut stale) = (None, false);
     loop {
         let after = cursor.as_ref().map(|cursor| format!("&cursor={cursor}")).unwrap_or_default();
         let page: MonitorPage = api.get(&format!("/api/monitors?{query}{after}")).await?;
         all.extend(page.monitors);
+        as_of = as_of.into_iter().chain(page.as_of).min();
+        stale |= page.stale;
         match page.next_cursor {
             Some(next) if cursor.as_ref() != Some(&next) => cursor = Some(next),
-            _ => return Ok((all, Summary { counts: page.counts, as_of: page.as_of, stale: page.stale })),
+            _ => return Ok((all, Summary { counts: page.counts, as_of, stale })),
         }
     }
 }
@@ -130,7 +134,11 @@ fn sums(summary: &Summary, now: Millis) -> String {
     ];
     let shown: Vec<_> = states.iter().filter(|(count, _)| *count > 0).map(|(count, word)| format!("{count} {word}")).collect();
     let text = if shown.is_empty() { "0 monitors".to_owned() } else { shown.join(", ") };
-    if summary.stale { format!("{text}; live state is out of reach, this is as of {} ago", span(now - summary.as_of)) } else { text }
+    match (summary.stale, summary.as_of) {
+        (false, _) => text,
+        (true, Some(as_of)) => format!("{text}; live state is out of reach, this is as of {} ago", span(now - as_of)),
+        (true, None) => format!("{text}; live state is out of reach, and nothing is known beside it"),
+    }
 }
 
 /// 99.999 % is not 100 %: digits are cut, never rounded up.
@@ -225,7 +233,7 @@ mod tests {
         let monitors = vec![monitor("b", "up", None, Some(0.999_999)), monitor("a\u{1b}[2J", "down", Some("timeout"), None)];
         let counts: StateCounts =
             serde_json::from_value(json!({"up": 1, "degraded": 0, "down": 1, "unknown": 0, "paused": 0, "pending": 0})).expect("counts");
-        let shown = render(monitors, &Summary { counts, as_of: 9_000_000, stale: true }, 10_000_000, false);
+        let shown = render(monitors, &Summary { counts, as_of: Some(9_000_000), stale: true }, 10_000_000, false);
         let lines: Vec<_> = shown.lines().collect();
         assert!(lines[1].contains("✖ down (timeout)") && lines[1].contains("a?[2J"), "{shown}");
         for part in ["● up", "99.99 %", "98.7 %", "12.3 ms", "10 s ago", "2 h 30 min"] {
@@ -238,8 +246,11 @@ mod tests {
     #[test]
     fn an_empty_mesh_says_what_to_do() {
         let counts = serde_json::from_value(json!({"up": 0, "degraded": 0, "down": 0, "unknown": 0, "paused": 0, "pending": 0}));
-        let shown = render(Vec::new(), &Summary { counts: counts.expect("counts"), as_of: 0, stale: false }, 0, false);
+        let counts = counts.expect("counts");
+        let shown = render(Vec::new(), &Summary { counts, as_of: Some(0), stale: false }, 0, false);
         assert!(shown.contains("upmesh apply") && shown.ends_with("0 monitors\n"), "{shown}");
+        let shown = render(Vec::new(), &Summary { counts, as_of: None, stale: true }, 0, false);
+        assert!(shown.ends_with("out of reach, and nothing is known beside it\n"), "{shown}");
     }
 
     #[test]

@@ -95,6 +95,11 @@ impl Keys {
         format!("{}:verdict:{monitor}", self.prefix)
     }
 
+    /// The newest judged slot of each region: `{p}:judged`, sorted set of region by slot.
+    pub fn judged(&self) -> String {
+        format!("{}:judged", self.prefix)
+    }
+
     /// A session by the hash of its token: `{p}:session:{sha256 hex}`, JSON; empty for a while after its end.
     pub fn session(&self, token_hash: &str) -> String {
         format!("{}:session:{token_hash}", self.prefix)
@@ -140,6 +145,7 @@ mod tests {
         assert_eq!(keys.hours(monitor), "p:hours:00000000-0000-0000-0000-000000000001");
         assert_eq!(keys.block(monitor, &region, 7), "p:block:00000000-0000-0000-0000-000000000001:local:7");
         assert_eq!(keys.verdict(monitor), "p:verdict:00000000-0000-0000-0000-000000000001");
+        assert_eq!(keys.judged(), "p:judged");
         assert_eq!(keys.session("ab"), "p:session:ab");
         let other = keys.in_generation("r1");
         assert_eq!(other.live(monitor), "p:r1:live:00000000-0000-0000-0000-000000000001");

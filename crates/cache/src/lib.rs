@@ -7,6 +7,7 @@ mod board;
 mod connection;
 mod error;
 mod generation;
+mod judged;
 mod keys;
 mod lease;
 mod live;

@@ -15,6 +15,8 @@ pub enum Update {
     /// The subscription stands (again): updates before this moment may have been missed, so read the
     /// state afresh.
     Connected,
+    /// There is none, and the first attempt to have one failed: nothing is heard until it stands (again).
+    Lost,
     /// A published message.
     Message(Bytes),
 }
@@ -27,7 +29,7 @@ impl Cache {
 
     /// Listens on `{p}:updates`; connects with the first [`Subscription::next`] and again after a loss.
     pub fn subscribe(&self) -> Subscription {
-        Subscription { cache: self.clone(), open: None, pause: FIRST_PAUSE }
+        Subscription { cache: self.clone(), open: None, told_lost: false, pause: FIRST_PAUSE }
     }
 }
 
@@ -40,6 +42,7 @@ const QUIET: Duration = Duration::from_secs(10);
 pub struct Subscription {
     cache: Cache,
     open: Option<PubSub>,
+    told_lost: bool,
     pause: Duration,
 }
 
@@ -65,10 +68,14 @@ impl Subscription {
                 Ok(open) => {
                     self.open = Some(open);
                     self.pause = FIRST_PAUSE;
+                    self.told_lost = false;
                     return Update::Connected;
                 }
                 Err(error) => {
                     tracing::debug!(%error, "no subscription to live updates yet");
+                    if !std::mem::replace(&mut self.told_lost, true) {
+                        return Update::Lost;
+                    }
                     tokio::time::sleep(self.pause).await;
                     self.pause = (self.pause * 2).min(LONGEST_PAUSE);
                 }

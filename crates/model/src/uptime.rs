@@ -27,8 +27,13 @@ pub fn grace_ms(timeout_ms: u32) -> Millis {
 
 /// Whether a result of `slot` still says something at `now`.
 pub fn is_fresh(monitor: &Monitor, slot: Millis, now: Millis) -> bool {
+    slot >= fresh_since(monitor, now)
+}
+
+/// The oldest slot whose result still says something at `now`.
+pub fn fresh_since(monitor: &Monitor, now: Millis) -> Millis {
     let interval = Millis::from(monitor.spec.interval_seconds) * 1000;
-    now - slot <= FRESH_INTERVALS * interval + grace_ms(monitor.spec.timeout_ms)
+    now - FRESH_INTERVALS * interval - grace_ms(monitor.spec.timeout_ms)
 }
 
 /// Every region the segments name, sorted; history is looked for in these.

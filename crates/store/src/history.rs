@@ -9,6 +9,7 @@ mod replay;
 mod rollup;
 
 pub use flush::{Flushed, HourBlock};
+pub use page::Recorded;
 pub use recent::BlockCursor;
 pub use replay::{Applied, Checksum, Difference, Rebuild, Snapshot, Swap};
 

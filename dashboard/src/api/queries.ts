@@ -24,6 +24,10 @@ export interface MonitorFilter {
   tag?: string | undefined
 }
 
+/** While live state is away nothing comes by itself; the database is half a minute behind, so it is asked this often. */
+const STALE_MS = 15_000
+const refreshed = (stale: boolean | undefined, otherwise: number) => (stale ? STALE_MS : otherwise)
+
 const PAGE = 100
 const CHECKS = 50
 
@@ -42,7 +46,11 @@ export const monitorsQuery = (filter: MonitorFilter) =>
     initialPageParam: '',
     getNextPageParam: (last) => last.next_cursor ?? undefined,
     staleTime: 30_000,
-    refetchInterval: 120_000,
+    refetchInterval: ({ state }) =>
+      refreshed(
+        state.data?.pages.some((page) => page.stale),
+        120_000,
+      ),
   })
 
 /** The monitors in one troubled state, for the head of the list. */
@@ -52,7 +60,7 @@ export const troubledQuery = (state: State) =>
     queryFn: ({ signal }) =>
       unwrap(api.GET('/api/monitors', { params: { query: { limit: 50, state } }, signal })),
     staleTime: 30_000,
-    refetchInterval: 120_000,
+    refetchInterval: (query) => refreshed(query.state.data?.stale, 120_000),
   })
 
 /** How many monitors are in each state: one small request, asked again when a verdict changes. */
@@ -62,7 +70,7 @@ export const countsQuery = queryOptions({
   queryFn: ({ signal }) => unwrap(api.GET('/api/monitors', { params: { query: { limit: 1 } }, signal })),
   select: (page) => page.counts,
   staleTime: 30_000,
-  refetchInterval: 60_000,
+  refetchInterval: ({ state }) => refreshed(state.data?.stale, 60_000),
 })
 
 export const monitorKey = (id: string) => ['monitor', id] as const
@@ -72,7 +80,7 @@ export const monitorQuery = (id: string) =>
     queryKey: monitorKey(id),
     queryFn: ({ signal }) => unwrap(api.GET('/api/monitors/{id}', { params: { path: { id } }, signal })),
     staleTime: 30_000,
-    refetchInterval: 120_000,
+    refetchInterval: ({ state }) => refreshed(state.data?.stale, 120_000),
   })
 
 export const uptimeQuery = (id: string, range: Range, region: string | undefined) =>

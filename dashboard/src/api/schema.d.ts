@@ -280,7 +280,7 @@ export interface paths {
         };
         /**
          * Live updates (server-sent events)
-         * @description Events `hello` (Hello), `results` (ResultsEvent), `verdicts` (VerdictsEvent), `config` (ConfigEvent) and `resync` (no data: you were too slow, read everything again). A comment every 15 s keeps the connection open.
+         * @description Events `hello` (Hello), `live` (LiveEvent), `results` (ResultsEvent), `verdicts` (VerdictsEvent), `config` (ConfigEvent) and `resync` (no data: something was missed, read everything again). A comment every 15 s keeps the connection open.
          */
         get: operations["stream"];
         put?: never;
@@ -696,6 +696,8 @@ export interface components {
         };
         /** @description Event `hello`: the first of every stream. Read the list after it, then apply what follows. */
         Hello: {
+            /** @description As `LiveEvent` says it. */
+            live: boolean;
             /** Format: int64 */
             now: number;
             version: string;
@@ -800,6 +802,13 @@ export interface components {
              */
             status?: number | null;
         };
+        /**
+         * @description Event `live`: whether this gateway hears of results and verdicts. While it does not, nothing follows, and what is read comes from
+         *     the database and says how old it is.
+         */
+        LiveEvent: {
+            live: boolean;
+        };
         /** @description The session in use. */
         Me: {
             /**
@@ -820,14 +829,18 @@ export interface components {
         MonitorPage: {
             /**
              * Format: int64
-             * @description When the live state was read, Unix ms; older than now where `stale`.
+             * @description When the live state was read, Unix ms. Where `stale`: of whatever in the workspace has fresh results, all that was due until
+             *     then is known; null where nothing is. What has none is `unknown`, and as old as its `last_check`.
              */
-            as_of: number;
+            as_of: number | null;
             counts: components["schemas"]["StateCounts"];
             monitors: components["schemas"]["MonitorView"][];
             /** @description Pass it as `cursor` for the next page; null on the last one. */
             next_cursor: string | null;
-            /** @description True where live state could not be read: states are `unknown` and history comes from the database. */
+            /**
+             * @description True where live state could not be read: all of this comes from the database. States follow from fresh results alone, and are
+             *     `unknown` where it has none.
+             */
             stale: boolean;
         };
         /** @description What people set. Times are whole seconds or milliseconds as the field's name says. */
@@ -873,6 +886,12 @@ export interface components {
         };
         /** @description One monitor with its state now. */
         MonitorView: {
+            /**
+             * Format: int64
+             * @description When the live state was read, Unix ms. Where `stale`, the newest slot that is known, which is as old as this is; null where
+             *     none is.
+             */
+            as_of: number | null;
             /** Format: int64 */
             created_at: number;
             /** @description This clock hour and the 23 before it, over all regions. */
@@ -893,6 +912,8 @@ export interface components {
              *     parameters and the fragment are `__masked__`. A `__masked__` that is sent back is refused.
              */
             spec: components["schemas"]["MonitorSpec"];
+            /** @description True where live state could not be read: all of this comes from the database, and the state from its fresh results alone. */
+            stale: boolean;
             status: components["schemas"]["Status"];
             /**
              * @description The target as people write it; for viewers masked as in `spec`.
@@ -1006,13 +1027,23 @@ export interface components {
              */
             blind_since: number | null;
             /**
+             * Format: int64
+             * @description How long ago that was.
+             */
+            judged_age_ms: number | null;
+            /**
+             * Format: int64
+             * @description The newest slot the alerter judged here, of all workspaces, Unix ms; null where that is not known.
+             */
+            judged_slot: number | null;
+            /**
              * Format: int32
              * @description Monitors of this workspace that are checked from here and not paused.
              */
             monitors: number;
             /**
              * Format: int64
-             * @description The newest judged slot, Unix ms.
+             * @description The newest slot with a result of this workspace, Unix ms.
              */
             newest_slot: number | null;
             /**
@@ -1119,7 +1150,7 @@ export interface components {
              * Format: int64
              * @description As in `MonitorPage`.
              */
-            as_of: number;
+            as_of: number | null;
             counts: components["schemas"]["StateCounts"];
             monitors: components["schemas"]["MonitorState"][];
             /** @description Pass it as `cursor` for the next page; null on the last one. */
@@ -1304,6 +1335,7 @@ export type IncidentId = components['schemas']['IncidentId'];
 export type IncidentPage = components['schemas']['IncidentPage'];
 export type IncidentState = components['schemas']['IncidentState'];
 export type LatestResult = components['schemas']['LatestResult'];
+export type LiveEvent = components['schemas']['LiveEvent'];
 export type Me = components['schemas']['Me'];
 export type MonitorId = components['schemas']['MonitorId'];
 export type MonitorPage = components['schemas']['MonitorPage'];

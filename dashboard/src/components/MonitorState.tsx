@@ -25,7 +25,7 @@ export function MonitorState({ monitor }: { monitor: MonitorView }) {
     <section
       aria-label="State"
       className={cn(
-        'mt-6 flex flex-wrap items-center justify-between gap-x-8 gap-y-1 rounded-card border px-4 py-3.5 sm:px-6',
+        'flex flex-wrap items-center justify-between gap-x-8 gap-y-1 rounded-card border px-4 py-3.5 sm:px-6',
         TINT[status.state],
       )}
     >

@@ -4,7 +4,7 @@ import { count, duration, plural } from '#/lib/format.ts'
 import { Since } from './Ago.tsx'
 import { StateGlyph } from './StateGlyph.tsx'
 
-/** The newest slot of a region older than this is worth a colour: twice the shortest interval. */
+/** The newest slot of a region, checked or judged, older than this is worth a colour: twice the shortest interval. */
 const LATE_MS = 30_000
 
 const BLINDED_BY = {
@@ -18,7 +18,7 @@ export function RegionLine({ region }: { region: RegionSystem }) {
   const silent =
     region.pingers === 0 || (region.stale_monitors > 0 && region.stale_monitors === region.monitors)
   const blind = region.blind_since != null
-  const late = region.stale_monitors > 0 || (region.age_ms ?? 0) > LATE_MS
+  const late = region.stale_monitors > 0 || Math.max(region.age_ms ?? 0, region.judged_age_ms ?? 0) > LATE_MS
   const spooled = region.probers.reduce((sum, one) => sum + one.spool_records, 0)
   return (
     <li className="px-4 py-3.5 sm:px-6">
@@ -30,13 +30,16 @@ export function RegionLine({ region }: { region: RegionSystem }) {
             region.pingers != null && plural(region.pingers, 'pinger'),
             plural(region.monitors, 'monitor'),
             region.stale_monitors > 0 && `${count(region.stale_monitors)} without a fresh result`,
+            region.age_ms != null && `newest result ${duration(region.age_ms)} ago`,
             spooled > 0 && `${count(spooled)} results wait for Kafka`,
           ]
             .filter(Boolean)
             .join(' · ')}
         </span>
         <span className={cn('figures ml-auto text-sm', late ? 'text-unknown-ink' : 'text-ink-soft')}>
-          {region.age_ms == null ? 'nothing judged yet' : `${duration(region.age_ms)} behind`}
+          {region.judged_age_ms == null
+            ? 'judged up to: not known'
+            : `judged up to ${duration(region.judged_age_ms)} ago`}
         </span>
       </div>
       {region.pingers === 0 && region.monitors > 0 && (

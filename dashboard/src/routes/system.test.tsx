@@ -13,6 +13,16 @@ it('shows how far each reader is, and a blind prober with what it means', async 
   expect(regions).toHaveTextContent('412 results wait for Kafka')
 })
 
+it('tells how far a region is judged from how far it is checked', async () => {
+  open('/system')
+  const regions = await screen.findByRole('region', { name: 'Regions' })
+  const [first] = within(regions).getAllByRole('listitem')
+  expect(first).toHaveTextContent(/newest result 0.s ago/)
+  expect(first).toHaveTextContent(/judged up to 2.s ago/)
+  const figure = screen.getByText('Newest judged slot').closest('div')
+  expect(figure).toHaveTextContent(/[2-9].s ago/)
+})
+
 it('names the channels, or says that there is none', async () => {
   const { unmount } = open('/system')
   const panel = await screen.findByRole('region', { name: 'Channels' })

@@ -72,7 +72,7 @@ export function SystemPage() {
 }
 
 function Figures({ system }: { system: System }) {
-  const ages = system.regions.flatMap((one) => (one.age_ms == null ? [] : [one.age_ms]))
+  const ages = system.regions.flatMap((one) => (one.judged_age_ms == null ? [] : [one.judged_age_ms]))
   return (
     <dl className="grid grid-cols-2 gap-px overflow-hidden rounded-card border border-line bg-line lg:grid-cols-4">
       <Figure label="Newest judged slot" note="the region furthest behind">

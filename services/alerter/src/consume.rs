@@ -13,7 +13,7 @@ use std::time::Duration;
 use cache::VerdictWrite;
 use directory::{Change, Directory};
 use kafka::{DeadLetters, Event, GroupConsumer, KafkaConfig, KafkaMetrics, Producer};
-use model::{Clock, MonitorId};
+use model::{Clock, MonitorId, Region, Slot};
 use service::{Context, Latch};
 use store::Store;
 use tokio::sync::{Notify, mpsc};
@@ -81,6 +81,8 @@ pub enum Verdicts {
     /// All of them: write, and tell of those marked.
     All(Vec<(VerdictWrite, bool)>),
     Forget(MonitorId),
+    /// Each region is judged up to there.
+    Judged(Vec<(Region, Slot)>),
 }
 
 /// The loop's state.
@@ -240,6 +242,10 @@ impl Loop {
             self.commit().await?;
         }
         self.compare().await;
+        if let Some(slots) = self.desk.newest_judged() {
+            // Full only when Redis is away; newer ones follow.
+            let _ = self.judge.verdicts.try_send(Verdicts::Judged(slots));
+        }
         // Only here: a commit that PostgreSQL holds up holds up the pulse, too.
         self.judge.pulse.looked(interval, self.judge.clock.now_ms());
         self.judge.metrics.shortest_interval.set(interval.unwrap_or(0) / 1000);

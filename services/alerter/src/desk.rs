@@ -1,16 +1,19 @@
 //! The cases under judgement: one per monitor, by partition, in memory. Written to PostgreSQL with the
 //! offset that led to them.
 
+mod newest;
+
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Instant;
 
 use cache::{VerdictUpdate, VerdictWrite};
 use model::alerting::{Folded, MonitorState, Note, Policy, Shown, Transition, acknowledge, close, fold, shown};
-use model::{CheckResult, IncidentId, Millis, Monitor, MonitorId};
+use model::{CheckResult, IncidentId, Millis, Monitor, MonitorId, Region, Slot};
 use store::incidents::{OffsetRow, StateRow, StoredState, TakenPartition};
 
 use crate::heartbeat::SILENCE_MS;
+use newest::Newest;
 
 /// A steady state is written this seldom: an older one judges what is to come in the same way.
 const STEADY_WRITES_MS: Millis = 5 * 60_000;
@@ -108,6 +111,7 @@ pub struct Desk {
     forgotten: HashMap<MonitorId, i32>,
     /// Cases whose shown state may have changed since it was last told.
     to_show: HashSet<MonitorId>,
+    newest: Newest,
 }
 
 impl Desk {
@@ -234,6 +238,7 @@ impl Desk {
         case.partition = partition;
         let policy = case.policy_for(monitor);
         let folded = fold(&mut case.state, &policy, result);
+        self.newest.note(result);
         if matches!(folded, Folded::Taken(_) | Folded::NoEvidence) {
             self.touch(result.monitor);
         }
@@ -280,6 +285,11 @@ impl Desk {
     fn touch(&mut self, id: MonitorId) {
         self.dirty.insert(id);
         self.to_show.insert(id);
+    }
+
+    /// The newest judged slot of every region, where that is to be told.
+    pub fn newest_judged(&mut self) -> Option<Vec<(Region, Slot)>> {
+        self.newest.untold()
     }
 
     fn decided(&self, monitor: MonitorId, settings: Option<Arc<Monitor>>, transition: Transition) -> Option<Decided> {
@@ -347,6 +357,7 @@ impl Desk {
     /// What is shown of every case, and whether that is news.
     pub fn all_shown(&mut self, now: Millis) -> Vec<(VerdictWrite, bool)> {
         self.to_show.clear();
+        self.newest.tell_again();
         self.cases.iter_mut().filter_map(|(id, case)| look(&self.partitions, *id, case, now)).collect()
     }
 }

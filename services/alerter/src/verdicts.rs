@@ -1,4 +1,4 @@
-//! Verdicts to Redis: written, then told. Redis may be away; the next round brings everything again.
+//! Verdicts to Redis, and how far each region is judged: written, then told. Redis may be away; the next round brings everything again.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,6 +28,7 @@ pub async fn write(cache: Cache, mut verdicts: mpsc::Receiver<Verdicts>, shutdow
                 tell(&cache, all, |one| news.get(one).copied().unwrap_or_default()).await
             }
             Verdicts::Forget(monitor) => cache.forget_verdict(monitor).await,
+            Verdicts::Judged(slots) => cache.note_judged(&slots).await,
         };
         match written {
             Ok(()) => away = false,

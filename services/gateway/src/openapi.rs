@@ -23,7 +23,7 @@ use crate::{api, routes};
         (name = "system", description = "The mesh itself, and live updates"),
     ),
     components(schemas(
-        api::ProblemBody, api::Hello, api::ResultsEvent, api::VerdictsEvent, api::ConfigEvent
+        api::ProblemBody, api::Hello, api::LiveEvent, api::ResultsEvent, api::VerdictsEvent, api::ConfigEvent
     )),
 )]
 pub(crate) struct Document;

@@ -17,8 +17,12 @@ pub(crate) async fn facts(app: &App, workspace: WorkspaceId) -> System {
     let now = app.now();
     let mut regions = app.catalog().regions(workspace, now, is_fresh);
     let blind = app.primary().blind_regions().await.unwrap_or_default();
+    // Where Redis is away nobody knows.
+    let judged = app.cache().judged_slots().await.unwrap_or_default();
     for region in &mut regions {
         region.pingers = pingers(app, &region.region, now).await;
+        region.judged_slot = judged.iter().find(|(name, _)| *name == region.region).map(|(_, slot)| *slot);
+        region.judged_age_ms = region.judged_slot.map(|slot| (now - slot).max(0));
         region.probers = probers(app, &region.region, now).await;
         // The alerter's word holds while pingers cannot reach Redis either.
         let told = blind.iter().find(|(name, _)| *name == region.region).map(|(_, since)| *since);
@@ -105,6 +109,8 @@ impl RegionFacts {
             pingers: None,
             newest_slot: self.newest,
             age_ms: self.newest.map(|newest| (now - newest).max(0)),
+            judged_slot: None,
+            judged_age_ms: None,
             stale_monitors: self.stale,
             blind_since: None,
             probers: Vec::new(),

@@ -145,6 +145,15 @@ async fn a_subscriber_hears_what_is_published_and_returns_after_a_cut() {
 }
 
 #[tokio::test]
+async fn a_subscriber_is_told_once_that_nothing_is_heard() {
+    let nowhere = CacheConfig::new("redis://127.0.0.1:1".to_owned().into(), "test");
+    let mut subscription = Cache::open(&CacheConfig { deadline: Duration::from_millis(200), ..nowhere }).expect("an address").subscribe();
+    assert_eq!(subscription.next().await, Update::Lost);
+    let again = tokio::time::timeout(Duration::from_secs(1), subscription.next()).await;
+    assert!(again.is_err(), "{again:?}");
+}
+
+#[tokio::test]
 async fn a_script_is_loaded_where_redis_does_not_know_it() {
     let cache = fresh();
     let script = redis::Script::new(&format!("return '{}'", uuid::Uuid::new_v4()));

@@ -40,6 +40,20 @@ async fn who_lost_the_partition_overwrites_nothing_that_is_newer() {
 }
 
 #[tokio::test]
+async fn the_newest_judged_slot_of_a_region_stands_whoever_comes_later() {
+    let cache = fresh();
+    let [eu, us] = ["eu", "us"].map(|name| name.parse::<model::Region>().expect("a region"));
+    assert_eq!(cache.judged_slots().await.expect("an answer"), []);
+    cache.note_judged(&[(eu.clone(), 1_772_323_260_000), (us.clone(), 1_772_323_200_000)]).await.expect("noted");
+    // An alerter whose partitions are behind, and one that has judged nothing yet.
+    cache.note_judged(&[(eu.clone(), 1_772_323_200_000), (us.clone(), 1_772_323_270_000)]).await.expect("noted");
+    cache.note_judged(&[]).await.expect("nothing to note");
+    let mut judged = cache.judged_slots().await.expect("an answer");
+    judged.sort();
+    assert_eq!(judged, [(eu, 1_772_323_260_000), (us, 1_772_323_270_000)]);
+}
+
+#[tokio::test]
 async fn what_cannot_be_compared_is_written() {
     use ShownState::{Down, Up};
     let cache = fresh();

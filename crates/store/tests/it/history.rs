@@ -1,8 +1,9 @@
 use std::sync::Arc;
 
 use model::history::{Block, BlockKey, Entry, HOUR_MS, hour_of};
+use model::uptime::Counts;
 use model::{Clock, Millis, MonitorId, Outcome, Region, SystemClock};
-use store::history::{BlockCursor, HourBlock};
+use store::history::{BlockCursor, HourBlock, Recorded};
 use store::{Store, StoreError};
 use testkit::Stack;
 use uuid::Uuid;
@@ -214,6 +215,42 @@ async fn one_damaged_block_keeps_no_other_from_being_read_rolled_up_or_written()
     assert_eq!(flushed.written, 2);
     let read = store.blocks(key(1, 0).monitor, None, DAY, DAY + HOUR_MS).await.expect("read");
     assert_eq!(read, [(key(1, 0), block(3..9))]);
+}
+
+#[tokio::test]
+async fn what_is_recorded_of_a_page_of_monitors_is_counted_without_reading_more_than_the_newest_blocks() {
+    let stack = Stack::new();
+    let store = &stack.database().await.store;
+    store.ensure_history_days([DAY - DAY_MS, DAY]).await.expect("partitions");
+    let elsewhere = |hour: i64, minutes: std::ops::Range<i64>| {
+        let HourBlock { key, block } = hour_block(1, hour, minutes);
+        HourBlock { key: BlockKey { region: region("elsewhere"), ..key }, block }
+    };
+    let down: Block = [Entry::new(0, Outcome::Down, None), Entry::new(1, Outcome::Missed, None)].into_iter().collect();
+    let kept = [
+        hour_block(1, -1, 0..60),
+        hour_block(1, 0, 0..20),
+        HourBlock { key: key(1, 1), block: Arc::new(down.clone()) },
+        elsewhere(0, 0..5),
+        hour_block(2, -20, 0..1),
+        hour_block(3, -20, 0..1),
+        hour_block(4, 0, 0..1),
+    ];
+    store.flush_history(&kept).await.expect("flushed");
+    let wanted = [(1, DAY), (2, DAY - DAY_MS), (3, DAY)].map(|(monitor, since)| (key(monitor, 0).monitor, since));
+    let mut found = store.recorded_of(&wanted, DAY, DAY + DAY_MS).await.expect("read");
+    found.sort_by(|a, b| (&a.key.monitor, &a.key.region).cmp(&(&b.key.monitor, &b.key.region)));
+    let counts = |up, down, missed| Counts { up, down, missed, ..Counts::default() };
+    let expected = [
+        Recorded { key: elsewhere(0, 0..0).key, newest: block(0..5), counts: counts(5, 0, 0) },
+        Recorded { key: key(1, 1), newest: down, counts: counts(20, 1, 1) },
+        // Before what is counted; the third one's is too old.
+        Recorded { key: key(2, -20), newest: block(0..1), counts: counts(0, 0, 0) },
+    ];
+    assert_eq!(found, expected);
+    // Nothing is written after `to`.
+    let before = store.recorded_of(&wanted[..1], DAY, DAY + HOUR_MS).await.expect("read");
+    assert_eq!(before.iter().map(|one| (one.key.hour, one.counts)).max_by_key(|one| one.1.up), Some((DAY, counts(20, 0, 0))));
 }
 
 #[tokio::test]

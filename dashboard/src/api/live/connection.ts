@@ -1,7 +1,7 @@
 import type { QueryClient } from '@tanstack/react-query'
 import { useSyncExternalStore } from 'react'
 
-import type { ConfigEvent, Hello, ResultsEvent, VerdictsEvent } from '#/api/schema.d.ts'
+import type { ConfigEvent, Hello, LiveEvent, ResultsEvent, VerdictsEvent } from '#/api/schema.d.ts'
 import { learnServerTime } from '#/lib/now.ts'
 import {
   addResults,
@@ -15,6 +15,8 @@ import { readEvents, type ServerEvent } from './sse.ts'
 
 export interface LiveState {
   phase: 'connecting' | 'live' | 'lost'
+  /** The gateway hears nothing itself: its live state is away, and nothing comes however well we are connected. */
+  away: boolean
   /** When anything was last heard, on this machine's clock; 0 before the first time. */
   heardAt: number
   /** When the stream was lost, on this machine's clock. */
@@ -31,7 +33,7 @@ const RETRY_MS = [500, 1_000, 2_000, 5_000, 10_000]
 /** A hidden tab gives its connection back after this long. */
 const HIDDEN_MS = 60_000
 
-let state: LiveState = { phase: 'connecting', heardAt: 0, lostAt: undefined }
+let state: LiveState = { phase: 'connecting', away: false, heardAt: 0, lostAt: undefined }
 const listeners = new Set<() => void>()
 
 function set(next: Partial<LiveState>) {
@@ -84,7 +86,16 @@ export function startLive(client: QueryClient): () => void {
 
   function receive({ event, data }: ServerEvent) {
     if (event === 'hello') {
-      learnServerTime((JSON.parse(data) as Hello).now)
+      const hello = JSON.parse(data) as Hello
+      learnServerTime(hello.now)
+      set({ away: !hello.live })
+      return
+    } else if (event === 'live') {
+      const { live } = JSON.parse(data) as LiveEvent
+      set({ away: !live })
+      // What is shown does not move any more: the database knows how old it is. When live state is back, `resync` follows.
+      if (!live) void client.invalidateQueries()
+      return
     } else if (event === 'results') {
       addResults(batch, (JSON.parse(data) as ResultsEvent).items)
     } else if (event === 'verdicts') {
@@ -155,7 +166,7 @@ export function startLive(client: QueryClient): () => void {
   const online = () => wake?.()
   document.addEventListener('visibilitychange', visibility)
   window.addEventListener('online', online)
-  set({ phase: 'connecting', heardAt: 0, lostAt: undefined })
+  set({ phase: 'connecting', away: false, heardAt: 0, lostAt: undefined })
   void run()
 
   return () => {

@@ -104,3 +104,28 @@ it('says how old it is when the mesh is gone, and catches up when it is back', a
     expect(backend.calls.slice(before).some((call) => call.includes('limit=100'))).toBe(true),
   )
 }, 25_000)
+
+it('says as of when it is while live state is away, and that nothing is live', async () => {
+  const { backend } = open('/')
+  await screen.findByRole('link', { name: 'Customer portal' })
+  expect(await screen.findByText('Live')).toBeInTheDocument()
+  expect(screen.queryByText(/Live state is away/)).toBeNull()
+
+  backend.db.setAway(true)
+  const notice = await screen.findByText(/this is what the database has, as of/)
+  const asOf = new Date(backend.db.asOf).toLocaleTimeString(undefined, { hour12: false })
+  expect(notice).toHaveTextContent(`as of ${asOf}. What has no fresh result is unknown.`)
+  expect(screen.getByText('Live state is away')).toBeInTheDocument()
+  expect(screen.queryByText('Live')).toBeNull()
+
+  backend.db.setAway(false)
+  expect(await screen.findByText('Live')).toBeInTheDocument()
+  await waitFor(() => expect(screen.queryByText(/Live state is away/)).toBeNull())
+})
+
+it('does not call itself live where the gateway hears nothing from the start', async () => {
+  const backend = new Backend()
+  backend.db.setAway(true)
+  open('/', backend)
+  expect(await screen.findByText('Live state is away')).toBeInTheDocument()
+})

@@ -4,10 +4,11 @@ import { useCallback, useEffect, useMemo, useRef, useState } from 'react'
 
 import { messageOf } from '#/api/errors.ts'
 import { countsQuery, monitorsQuery, troubledQuery } from '#/api/queries.ts'
-import type { MonitorView, State, StateCounts } from '#/api/schema.d.ts'
+import type { MonitorPage, MonitorView, State, StateCounts } from '#/api/schema.d.ts'
 import { FirstMonitor } from '#/components/FirstMonitor.tsx'
 import { MonitorList, type Section } from '#/components/MonitorList.tsx'
 import { useMayEdit } from '#/components/may-edit.ts'
+import { StaleNotice } from '#/components/StaleNotice.tsx'
 import { StateFilter } from '#/components/StateFilter.tsx'
 import { plural } from '#/lib/format.ts'
 import { useShortcuts } from '#/lib/shortcuts.ts'
@@ -38,7 +39,7 @@ export function MonitorsPage() {
   const total = counts ? Object.values(counts).reduce((sum, one) => sum + one, 0) : undefined
   const isFresh = total === 0 && loaded?.length === 0 && !isFiltered
   const mayEdit = useMayEdit()
-  const stale = list.data?.pages.some((page) => page.stale)
+  const stale = list.data?.pages.filter((page) => page.stale)
 
   return (
     <>
@@ -64,14 +65,7 @@ export function MonitorsPage() {
             <Search />
           </div>
           {filter.tag && <TagNotice tag={filter.tag} />}
-          {stale && (
-            <p
-              role="status"
-              className="mb-4 rounded-control bg-unknown-soft px-4 py-2 text-sm text-unknown-ink"
-            >
-              Live state cannot be read just now: states are unknown, history comes from the database.
-            </p>
-          )}
+          {stale?.length ? <StaleNotice asOf={oldest(stale)} /> : null}
           {list.isError && !loaded ? (
             <Broken error={list.error} onRetry={() => void list.refetch()} />
           ) : !loaded ? (
@@ -85,6 +79,12 @@ export function MonitorsPage() {
       )}
     </>
   )
+}
+
+/** As of when the oldest of these pages is; nothing where nothing is known. */
+function oldest(pages: readonly MonitorPage[]): number | undefined {
+  const known = pages.flatMap((page) => (page.as_of == null ? [] : [page.as_of]))
+  return known.length ? Math.min(...known) : undefined
 }
 
 /** What is not well, whichever page of the list it is on. */

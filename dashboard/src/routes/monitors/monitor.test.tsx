@@ -115,6 +115,25 @@ it('pauses, resumes and deletes', async () => {
   expect(backend.db.monitors.has(monitor.id)).toBe(false)
 })
 
+it('says as of when it is while live state is away', async () => {
+  const { backend, monitor } = at('Website')
+  const state = await screen.findByRole('region', { name: 'State' })
+  await waitFor(() => expect(backend.db.subscribers).toBe(1))
+  expect(screen.queryByText(/as of/)).toBeNull()
+  backend.db.setAway(true)
+  const notice = await screen.findByText(/this is what the database has, as of/)
+  // Its own newest check, not the moment it was asked.
+  const asOf = Date.parse(
+    within(notice)
+      .getByText(/:\d\d:\d\d$/)
+      .getAttribute('datetime') ?? '',
+  )
+  const newest = backend.db.view(monitor).status.last_check ?? 0
+  expect(newest - asOf).toBeLessThanOrEqual((monitor.spec.interval_seconds ?? 60) * 1000)
+  expect(asOf).toBeLessThanOrEqual(newest)
+  expect(state).toBeInTheDocument()
+})
+
 it('says that a monitor is gone', async () => {
   open('/monitors/00000000-0000-7000-8000-000000000000')
   expect(await screen.findByRole('heading', { name: 'Nothing here' })).toBeInTheDocument()

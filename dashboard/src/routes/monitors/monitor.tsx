@@ -10,6 +10,7 @@ import { MonitorIncidents } from '#/components/MonitorIncidents.tsx'
 import { MonitorState } from '#/components/MonitorState.tsx'
 import { RegionsPanel } from '#/components/RegionsPanel.tsx'
 import { SettingsPanel } from '#/components/SettingsPanel.tsx'
+import { StaleNotice } from '#/components/StaleNotice.tsx'
 import { UptimeCards } from '#/components/UptimeCards.tsx'
 import { now } from '#/lib/now.ts'
 import { defaultRange } from '#/lib/ranges.ts'
@@ -31,7 +32,10 @@ export function MonitorPage() {
   return (
     <>
       <MonitorHeader monitor={monitor} />
-      <MonitorState monitor={monitor} />
+      <div className="mt-6">
+        {monitor.stale && <StaleNotice asOf={monitor.as_of} />}
+        <MonitorState monitor={monitor} />
+      </div>
       {monitor.warnings?.map((warning) => (
         <p
           key={warning}

@@ -197,6 +197,27 @@ fn a_partition_of_rare_checks_is_in_the_present_when_it_is_taken_over_from_there
 }
 
 #[test]
+fn the_newest_judged_slot_of_each_region_is_told_while_it_grows() {
+    let [local, eu]: [Region; 2] = ["local", "eu"].map(|name| name.parse().expect("a region"));
+    let mut desk = Committed::default().desk();
+    assert_eq!(desk.newest_judged(), None);
+    desk.judge(0, &monitor(), &result(2, Outcome::Up));
+    // What comes late, and what says nothing about the target: both were judged, neither is older news.
+    desk.judge(0, &monitor(), &result(1, Outcome::Up));
+    desk.judge(0, &monitor(), &CheckResult { region: eu.clone(), ..result(1, Outcome::Unknown) });
+    assert_eq!(desk.newest_judged(), Some(vec![(eu.clone(), T + MINUTE), (local.clone(), T + 2 * MINUTE)]));
+    assert_eq!(desk.newest_judged(), None);
+    desk.judge(0, &monitor(), &result(2, Outcome::Up));
+    assert_eq!(desk.newest_judged(), None);
+    desk.judge(0, &monitor(), &result(3, Outcome::Up));
+    let all = Some(vec![(eu, T + MINUTE), (local, T + 3 * MINUTE)]);
+    assert_eq!(desk.newest_judged(), all);
+    // Redis may have been emptied.
+    desk.all_shown(T);
+    assert_eq!((desk.newest_judged(), desk.newest_judged()), (all, None));
+}
+
+#[test]
 fn a_clock_that_is_ahead_at_a_pause_makes_nobody_deaf_to_what_comes_after_it() {
     let mut desk = Committed::default().desk();
     desk.judge(0, &monitor(), &result(0, Outcome::Up));

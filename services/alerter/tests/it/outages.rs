@@ -154,11 +154,15 @@ async fn an_emptied_redis_gets_its_verdicts_back_and_changes_no_incident() {
     };
     let before = eventually("both verdicts are in Redis", LONG, shown).await;
     assert!(before.is_some_and(|verdict| verdict.incident.is_some()));
+    let newest = result(bad, mesh.slot - INTERVAL_MS, Down);
+    let judged = async || (cache.judged_slots().await.expect("Redis") == [(newest.region.clone(), newest.slot)]).then_some(());
+    eventually("how far the region is judged is there, too", LONG, judged).await;
     // FLUSHALL, as far as this test's prefix goes.
-    for key in [cache.keys().verdict(bad), cache.keys().verdict(good), cache.keys().generation()] {
+    for key in [cache.keys().verdict(bad), cache.keys().verdict(good), cache.keys().judged(), cache.keys().generation()] {
         cache.query::<()>(redis::cmd("DEL").arg(key)).await.expect("DEL");
     }
     eventually("they are back", LONG, shown).await;
+    eventually("so is how far it is judged", LONG, judged).await;
     tokio::time::sleep(Duration::from_millis(300)).await;
     assert_eq!(mesh.slack.posts().len(), 1);
 }

@@ -22,7 +22,7 @@ pub use monitor::{Beat, LatestResult, MonitorPage, MonitorState, MonitorView, Re
 pub use problem::ProblemBody;
 pub use session::{Credentials, Me, Person, Session, Workspace};
 pub use status::{State, Status};
-pub use stream::{ConfigEvent, Hello, ResultItem, ResultsEvent, VerdictItem, VerdictsEvent};
+pub use stream::{ConfigEvent, Hello, LiveEvent, ResultItem, ResultsEvent, VerdictItem, VerdictsEvent};
 pub use system::{Dependency, Prober, RegionSystem, System};
 pub use timeline::{Bucket, Timeline};
 pub use uptime::{Uptime, UptimeWindow};

@@ -34,6 +34,15 @@ pub struct MonitorView {
     /// leaves it out.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
+    /// When the live state was read, Unix ms. Where `stale`, the newest slot that is known, which is as old as this is; null where
+    /// none is.
+    #[serde(default)]
+    #[schema(value_type = Option<i64>, required = true)]
+    pub as_of: Option<Millis>,
+    /// True where live state could not be read: all of this comes from the database, and the state from its fresh results alone.
+    #[serde(default)]
+    #[schema(required = true)]
+    pub stale: bool,
 }
 
 /// One point of the sparkline.
@@ -105,10 +114,12 @@ pub struct MonitorPage {
     #[schema(required = true)]
     pub next_cursor: Option<String>,
     pub counts: StateCounts,
-    /// When the live state was read, Unix ms; older than now where `stale`.
-    #[schema(value_type = i64)]
-    pub as_of: Millis,
-    /// True where live state could not be read: states are `unknown` and history comes from the database.
+    /// When the live state was read, Unix ms. Where `stale`: of whatever in the workspace has fresh results, all that was due until
+    /// then is known; null where nothing is. What has none is `unknown`, and as old as its `last_check`.
+    #[schema(value_type = Option<i64>, required = true)]
+    pub as_of: Option<Millis>,
+    /// True where live state could not be read: all of this comes from the database. States follow from fresh results alone, and are
+    /// `unknown` where it has none.
     pub stale: bool,
 }
 
@@ -135,7 +146,7 @@ pub struct StatusPage {
     pub next_cursor: Option<String>,
     pub counts: StateCounts,
     /// As in `MonitorPage`.
-    #[schema(value_type = i64)]
-    pub as_of: Millis,
+    #[schema(value_type = Option<i64>, required = true)]
+    pub as_of: Option<Millis>,
     pub stale: bool,
 }

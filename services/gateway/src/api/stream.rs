@@ -12,6 +12,15 @@ pub struct Hello {
     #[schema(value_type = i64)]
     pub now: Millis,
     pub version: String,
+    /// As `LiveEvent` says it.
+    pub live: bool,
+}
+
+/// Event `live`: whether this gateway hears of results and verdicts. While it does not, nothing follows, and what is read comes from
+/// the database and says how old it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct LiveEvent {
+    pub live: bool,
 }
 
 /// One result of one monitor in one region.

@@ -16,12 +16,18 @@ pub struct RegionSystem {
     /// Pingers that announced themselves lately; null where it is not known.
     #[schema(required = true)]
     pub pingers: Option<u32>,
-    /// The newest judged slot, Unix ms.
+    /// The newest slot with a result of this workspace, Unix ms.
     #[schema(value_type = Option<i64>, required = true)]
     pub newest_slot: Option<Slot>,
     /// How long ago that was.
     #[schema(value_type = Option<i64>, required = true)]
     pub age_ms: Option<Millis>,
+    /// The newest slot the alerter judged here, of all workspaces, Unix ms; null where that is not known.
+    #[schema(value_type = Option<i64>, required = true)]
+    pub judged_slot: Option<Slot>,
+    /// How long ago that was.
+    #[schema(value_type = Option<i64>, required = true)]
+    pub judged_age_ms: Option<Millis>,
     /// Monitors without a fresh result from here.
     pub stale_monitors: u32,
     /// Since when a prober of this region is blind; null while all see.

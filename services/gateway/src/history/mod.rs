@@ -10,5 +10,5 @@ mod windows;
 pub(crate) use checks::{CheckPosition, checks};
 pub(crate) use incidents::{IncidentPosition, acknowledge, incident, incidents};
 pub(crate) use older::{Older, older_samples};
-pub(crate) use recent::recent_rows;
+pub(crate) use recent::{recent_rows, recent_states};
 pub(crate) use windows::{timeline, uptime};

@@ -1,5 +1,5 @@
 //! Every monitor in memory, by workspace and name, with what decides its state: for finding, filtering
-//! and counting. Pages are read from Redis; this only says which monitors belong on them.
+//! and counting. Pages are read from Redis (or, while that is away, from PostgreSQL); this only says which monitors belong on them.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::Bound;
@@ -10,6 +10,7 @@ use model::{Millis, Monitor, MonitorId, Region, Slot, WorkspaceId};
 use serde::{Deserialize, Serialize};
 
 use super::status::{Seen, status};
+use super::view::as_of;
 use crate::api::{RegionSystem, State, StateCounts};
 use crate::auth::Secrets;
 use crate::system::RegionFacts;
@@ -41,7 +42,7 @@ impl Entry {
 struct Inner {
     places: HashMap<MonitorId, (WorkspaceId, Position)>,
     workspaces: HashMap<WorkspaceId, BTreeMap<Position, Entry>>,
-    /// Grows with every change of configuration and of a judged state.
+    /// Grows with every change of configuration and of a judged state, and where live state comes or goes.
     edition: u64,
 }
 
@@ -122,6 +123,11 @@ impl Catalog {
         self.read(|inner| inner.edition)
     }
 
+    /// From now on no answer from before is given.
+    pub(crate) fn begin_edition(&self) {
+        self.write(|inner| inner.edition += 1);
+    }
+
     /// A monitor of this workspace; those of others are as good as absent.
     pub(crate) fn get(&self, workspace: WorkspaceId, id: MonitorId) -> Option<Arc<Monitor>> {
         self.read(|inner| {
@@ -157,6 +163,14 @@ impl Catalog {
         counts
     }
 
+    /// Up to when the workspace is known, while live state is away.
+    pub(crate) fn as_of(&self, workspace: WorkspaceId, now: Millis) -> Option<Millis> {
+        self.read(|inner| {
+            let entries = inner.workspaces.get(&workspace).into_iter().flat_map(BTreeMap::values);
+            as_of(entries.map(|entry| (entry.monitor.as_ref(), entry.seen.as_slice())), now)
+        })
+    }
+
     /// How many monitors of all workspaces are in each state, and which are unknown.
     pub(crate) fn tally(&self, now: Millis) -> (StateCounts, HashSet<MonitorId>) {
         let (mut counts, mut unknown) = (StateCounts::default(), HashSet::new());
@@ -190,6 +204,12 @@ impl Catalog {
         regions.into_iter().map(|(region, facts)| facts.shown(region, now)).collect()
     }
 
+    /// A region's result as PostgreSQL has it, while nothing is heard: the verdict that was heard before speaks no longer.
+    pub(crate) fn fall_back(&self, id: MonitorId, new: Seen) {
+        self.saw(id, new);
+        self.entry(id, |entry| entry.verdict = None);
+    }
+
     /// A region's newer result. Says whose it is.
     pub(crate) fn saw(&self, id: MonitorId, new: Seen) -> Option<WorkspaceId> {
         self.entry(id, |entry| match entry.seen.iter_mut().find(|one| one.region == new.region) {
@@ -210,12 +230,20 @@ impl Catalog {
         });
         if changed {
             // Whoever hears of it and asks must not be given an answer from before.
-            self.write(|inner| inner.edition += 1);
+            self.begin_edition();
         }
         workspace
     }
 
-    /// What Redis holds of a monitor, in place of what was known.
+    /// The newest results that are known of a monitor.
+    pub(crate) fn seen(&self, id: MonitorId) -> Vec<Seen> {
+        self.read(|inner| {
+            let entry = inner.places.get(&id).and_then(|(workspace, position)| inner.workspaces.get(workspace)?.get(position));
+            entry.map(|entry| entry.seen.clone()).unwrap_or_default()
+        })
+    }
+
+    /// What Redis holds of a monitor, or PostgreSQL while Redis is away, in place of what was known.
     pub(crate) fn refresh(&self, id: MonitorId, verdict: Option<Shown>, seen: Vec<Seen>) {
         self.entry(id, |entry| {
             entry.verdict = verdict;
@@ -242,6 +270,11 @@ impl Catalog {
 }
 
 impl Selection {
+    /// Whether monitors in this state are asked for.
+    pub(crate) fn shows(&self, state: State) -> bool {
+        self.state.is_none_or(|asked| asked == state)
+    }
+
     fn matches(&self, Position(name, _): &Position, entry: &Entry, now: Millis) -> bool {
         let spec = &entry.monitor.spec;
         let tag = self
@@ -250,7 +283,7 @@ impl Selection {
             .is_none_or(|(tag, value)| spec.tags.get(tag).is_some_and(|found| value.as_ref().is_none_or(|value| value == found)));
         let text =
             self.search.as_ref().is_none_or(|text| name.contains(text) || self.secrets.target(&spec.probe).to_lowercase().contains(text));
-        tag && text && self.state.is_none_or(|state| entry.state(now) == state)
+        tag && text && (self.state.is_none() || self.shows(entry.state(now)))
     }
 }
 

@@ -9,11 +9,14 @@ use model::Monitor;
 
 use super::read::states;
 use crate::app::App;
+use crate::history;
 
 /// Monitors read in one round trip.
 const CHUNK: usize = 500;
 /// Every state is compared with Redis this often, whatever was published.
 const COMPARE: Duration = Duration::from_mins(1);
+/// And with PostgreSQL this often: it is half a minute behind itself.
+const COMPARE_AWAY: Duration = Duration::from_secs(15);
 
 /// Follows the directory. Ends with the directory, which is the process's end.
 pub(crate) async fn follow_configuration(app: App) {
@@ -44,7 +47,8 @@ pub(crate) async fn follow_configuration(app: App) {
     }
 }
 
-/// Compares every state with Redis once a minute; a subscription that came back asks for it at once.
+/// Compares every state with Redis once a minute, and at once when the subscription came back; while Redis is away, more often with
+/// PostgreSQL, so that what is counted and filtered by rests on the same as what is listed.
 pub(crate) async fn refresh_states(app: App) {
     tokio::select! {
         // Users may never come.
@@ -53,6 +57,7 @@ pub(crate) async fn refresh_states(app: App) {
     }
     loop {
         let all: Arc<[Arc<Monitor>]> = app.directory().monitors();
+        let mut pause = COMPARE;
         for chunk in all.chunks(CHUNK) {
             match states(&app, chunk).await {
                 Ok(states) => {
@@ -62,7 +67,11 @@ pub(crate) async fn refresh_states(app: App) {
                 }
                 Err(error) => {
                     tracing::debug!(%error, "states could not be compared with Redis");
-                    break;
+                    pause = COMPARE_AWAY;
+                    let Some(newest) = history::recent_states(&app, chunk, app.now()).await else { break };
+                    for (monitor, seen) in newest {
+                        app.catalog().fall_back(monitor, seen);
+                    }
                 }
             }
             // A hundred thousand monitors must not hold the connection in one go.
@@ -70,8 +79,8 @@ pub(crate) async fn refresh_states(app: App) {
         }
         tokio::select! {
             () = app.shutdown().cancelled() => return,
-            () = tokio::time::sleep(COMPARE) => {}
-            () = app.hub().reconnected() => {}
+            () = tokio::time::sleep(pause) => {}
+            () = app.hub().turned() => {}
         }
     }
 }

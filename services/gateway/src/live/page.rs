@@ -21,18 +21,32 @@ use crate::input::Cursor;
 /// Live rows, and whether they come from PostgreSQL for want of Redis.
 struct Rows {
     each: Vec<LiveRow>,
-    as_of: Millis,
     stale: bool,
 }
 
+impl Rows {
+    /// How old a page of them is, its counts included.
+    fn as_of(&self, app: &App, workspace: WorkspaceId, now: Millis) -> Option<Millis> {
+        if self.stale { app.catalog().as_of(workspace, now) } else { Some(now) }
+    }
+}
+
 async fn live_rows(app: &App, monitors: &[Arc<Monitor>], with: With, now: Millis) -> Rows {
-    match rows(app, monitors, with, now).await {
-        Ok(rows) => Rows { each: rows, as_of: now, stale: false },
+    let found = match monitors {
+        // The counts beside it may be old all the same.
+        [] => app.cache().ping().await.map(|()| Vec::new()),
+        _ => rows(app, monitors, with, now).await,
+    };
+    match found {
+        Ok(rows) => Rows { each: rows, stale: false },
         Err(error) => {
             tracing::warn!(%error, "live state cannot be read; answering from history");
-            let rows = history::recent_rows(app, monitors, now).await;
-            let newest = rows.iter().flat_map(|row| row.latest.iter().map(|(_, latest)| latest.slot)).max();
-            Rows { each: rows, as_of: newest.unwrap_or(0), stale: true }
+            let rows = history::recent_rows(app, monitors, with, now).await;
+            for (monitor, row) in monitors.iter().zip(&rows) {
+                // What is counted and filtered by must not contradict what is shown.
+                app.catalog().refresh(monitor.id, None, row.seen());
+            }
+            Rows { each: rows, stale: true }
         }
     }
 }
@@ -44,11 +58,12 @@ pub(crate) async fn list(app: &App, workspace: WorkspaceId, selection: Selection
     let compute = || async {
         let now = app.now();
         let selected = app.catalog().select(workspace, &selection, now);
-        let Rows { each, as_of, stale } = live_rows(app, &selected.monitors, With::Samples, now).await;
-        let monitors =
-            selected.monitors.iter().zip(&each).map(|(monitor, row)| monitor_view(monitor, row, LIST_BEATS, secrets, now)).collect();
+        let rows = live_rows(app, &selected.monitors, With::Samples, now).await;
+        let views = selected.monitors.iter().zip(&rows.each).map(|(monitor, row)| monitor_view(monitor, row, LIST_BEATS, secrets, now));
+        let monitors = views.filter(|view| selection.shows(view.status.state)).collect();
         let next_cursor = selected.next.as_ref().and_then(Cursor::encode);
-        Answer::json(&MonitorPage { monitors, next_cursor, counts: app.catalog().counts(workspace, now), as_of, stale })
+        let (counts, as_of) = (app.catalog().counts(workspace, now), rows.as_of(app, workspace, now));
+        Answer::json(&MonitorPage { monitors, next_cursor, counts, as_of, stale: rows.stale })
     };
     app.pages().get(key, compute).await
 }
@@ -60,10 +75,12 @@ pub(crate) async fn statuses(app: &App, workspace: WorkspaceId, selection: Selec
     let compute = || async {
         let now = app.now();
         let selected = app.catalog().select(workspace, &selection, now);
-        let Rows { each, as_of, stale } = live_rows(app, &selected.monitors, With::Day, now).await;
-        let monitors = selected.monitors.iter().zip(&each).map(|(monitor, row)| monitor_state(monitor, row, now)).collect();
+        let rows = live_rows(app, &selected.monitors, With::Day, now).await;
+        let states = selected.monitors.iter().zip(&rows.each).map(|(monitor, row)| monitor_state(monitor, row, now));
+        let monitors = states.filter(|one| selection.shows(one.status.state)).collect();
         let next_cursor = selected.next.as_ref().and_then(Cursor::encode);
-        Answer::json(&StatusPage { monitors, next_cursor, counts: app.catalog().counts(workspace, now), as_of, stale })
+        let (counts, as_of) = (app.catalog().counts(workspace, now), rows.as_of(app, workspace, now));
+        Answer::json(&StatusPage { monitors, next_cursor, counts, as_of, stale: rows.stale })
     };
     app.pages().get(key, compute).await
 }

@@ -28,6 +28,8 @@ pub(crate) struct LiveRow {
     pub day: Counts,
     /// The newest, over the regions in force, by slot: as many as a sparkline shows, or more.
     pub samples: Vec<Sample>,
+    /// Not from Redis.
+    pub stale: bool,
 }
 
 /// Where the day shown beside a monitor begins.
@@ -35,16 +37,15 @@ pub(crate) fn day_start(now: Millis) -> Millis {
     hour_of(now) - (DAY_HOURS - 1) * HOUR_MS
 }
 
+impl Seen {
+    pub(crate) fn of(region: Region, latest: &LatestResult) -> Self {
+        Self { region, slot: latest.slot, outcome: latest.outcome, cause: latest.cause, latency_us: latest.latency_us }
+    }
+}
+
 impl LiveRow {
     pub(crate) fn seen(&self) -> Vec<Seen> {
-        let seen = self.latest.iter().map(|(region, latest)| Seen {
-            region: region.clone(),
-            slot: latest.slot,
-            outcome: latest.outcome,
-            cause: latest.cause,
-            latency_us: latest.latency_us,
-        });
-        seen.collect()
+        self.latest.iter().map(|(region, latest)| Seen::of(region.clone(), latest)).collect()
     }
 
     fn parse(monitor: &Monitor, row: &BoardRow, hours: &[(Region, Millis)], now: Millis) -> Self {
@@ -105,8 +106,14 @@ pub(crate) async fn rows(app: &App, monitors: &[Arc<Monitor>], with: With, now: 
 
 /// This hour and those before it that hold a sparkline, as far as Redis has them, in each region in force.
 fn recent_hours(monitor: &Monitor, now: Millis) -> Vec<(Region, Millis)> {
-    let hours = (0..=hours_back(monitor).min(BLOCK_HOURS - 1)).rev().map(|back| hour_of(now) - back * HOUR_MS);
+    let first = sparkline_since(monitor, now);
+    let hours = (0..).map(|n| first + n * HOUR_MS).take_while(|hour| *hour <= now);
     hours.flat_map(|hour| monitor.spec.regions.iter().map(move |region| (region.clone(), hour))).collect()
+}
+
+/// The first hour that is looked into for a sparkline; [`add_older`] knows those before it.
+pub(crate) fn sparkline_since(monitor: &Monitor, now: Millis) -> Millis {
+    hour_of(now) - hours_back(monitor).min(BLOCK_HOURS - 1) * HOUR_MS
 }
 
 /// How many hours before this one hold the points of a list's sparkline, if no check is missing.
@@ -118,7 +125,7 @@ fn hours_back(monitor: &Monitor) -> Millis {
 }
 
 /// What Redis keeps no longer, for monitors that are checked less than every six minutes or so.
-async fn add_older(app: &App, monitors: &[Arc<Monitor>], rows: &mut [LiveRow], now: Millis) {
+pub(crate) async fn add_older(app: &App, monitors: &[Arc<Monitor>], rows: &mut [LiveRow], now: Millis) {
     let oldest = hour_of(now) - (BLOCK_HOURS - 1) * HOUR_MS;
     let beyond = monitors.iter().map(|monitor| (monitor, hours_back(monitor) - (BLOCK_HOURS - 1)));
     let (slow, wanted): (Vec<usize>, Vec<_>) = beyond.enumerate().filter(|(_, (_, hours))| *hours > 0).unzip();

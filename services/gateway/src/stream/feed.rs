@@ -52,19 +52,17 @@ pub(crate) async fn follow_updates(app: App) {
     let mut gathered = Gathered::default();
     let mut tick = tokio::time::interval(GATHER);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut connected_before = false;
     loop {
         tokio::select! {
             () = app.shutdown().cancelled() => return,
             _ = tick.tick(), if !gathered.is_empty() => flush(app.hub(), &mut gathered),
             update = subscription.next() => match update {
                 Update::Connected => {
-                    app.hub().set_reconnected();
+                    turn(&app, true);
                     // What was published meanwhile is lost.
-                    if std::mem::replace(&mut connected_before, true) {
-                        app.hub().resync();
-                    }
+                    app.hub().resync();
                 }
+                Update::Lost => turn(&app, false),
                 Update::Message(bytes) => match serde_json::from_slice(&bytes) {
                     Ok(Message::Results { items }) => items.into_iter().for_each(|item| take_result(&app, &mut gathered, item)),
                     Ok(Message::Verdicts { items }) => {
@@ -81,15 +79,14 @@ pub(crate) async fn follow_updates(app: App) {
     }
 }
 
+/// Whoever is told of it and asks must not be given an answer from before.
+fn turn(app: &App, live: bool) {
+    app.catalog().begin_edition();
+    app.hub().set_live(live);
+}
+
 fn take_result(app: &App, gathered: &mut Gathered, item: ResultItem) {
-    let result = &item.result;
-    let seen = Seen {
-        region: item.region.clone(),
-        slot: result.slot,
-        outcome: result.outcome,
-        cause: result.cause,
-        latency_us: result.latency_us,
-    };
+    let seen = Seen::of(item.region.clone(), &item.result);
     let Some(workspace) = app.catalog().saw(item.monitor, seen) else { return };
     app.reasons().hear(&item);
     if !app.hub().is_heard(workspace) {

@@ -1,7 +1,7 @@
 //! Where updates meet readers. A reader that is too slow loses events and is told to read everything again.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
@@ -10,7 +10,7 @@ use prometheus::{IntCounter, IntGauge};
 use serde::Serialize;
 use tokio::sync::{Notify, broadcast};
 
-use crate::api::ConfigEvent;
+use crate::api::{ConfigEvent, LiveEvent};
 
 /// Events a reader may be behind.
 const BACKLOG: usize = 256;
@@ -32,7 +32,9 @@ pub(crate) struct Hub {
     rooms: Mutex<HashMap<WorkspaceId, broadcast::Sender<Arc<Told>>>>,
     people: Arc<Mutex<HashMap<UserId, usize>>>,
     next: AtomicU64,
-    reconnected: Notify,
+    /// Whether updates are heard.
+    live: AtomicBool,
+    turned: Notify,
     readers: IntGauge,
     lagged: IntCounter,
 }
@@ -57,7 +59,8 @@ impl Hub {
             rooms: Mutex::default(),
             people: Arc::default(),
             next: AtomicU64::new(first_id),
-            reconnected: Notify::new(),
+            live: AtomicBool::new(false),
+            turned: Notify::new(),
             readers,
             lagged,
         })
@@ -103,7 +106,11 @@ impl Hub {
 
     /// Tells everybody to read everything again.
     pub(crate) fn resync(&self) {
-        self.rooms().retain(|_, room| room.send(self.event("resync", Bytes::from_static(b"{}"))).is_ok());
+        self.tell_all("resync", &Bytes::from_static(b"{}"));
+    }
+
+    fn tell_all(&self, name: &'static str, data: &Bytes) {
+        self.rooms().retain(|_, room| room.send(self.event(name, data.clone())).is_ok());
     }
 
     /// A monitor changed.
@@ -111,14 +118,23 @@ impl Hub {
         self.tell(workspace, "config", &ConfigEvent { monitor, revision, deleted });
     }
 
-    /// The subscription stands again.
-    pub(crate) fn set_reconnected(&self) {
-        self.reconnected.notify_one();
+    /// The subscription stands (again), or was lost. Tells everybody.
+    pub(crate) fn set_live(&self, live: bool) {
+        self.live.store(live, Ordering::Release);
+        match serde_json::to_vec(&LiveEvent { live }) {
+            Ok(data) => self.tell_all("live", &data.into()),
+            Err(error) => tracing::error!(%error, "an event could not be serialised"),
+        }
+        self.turned.notify_one();
     }
 
-    /// Returns when the subscription stood again since the last call.
-    pub(crate) async fn reconnected(&self) {
-        self.reconnected.notified().await;
+    pub(crate) fn is_live(&self) -> bool {
+        self.live.load(Ordering::Acquire)
+    }
+
+    /// Returns when the subscription stood again or was lost since the last call.
+    pub(crate) async fn turned(&self) {
+        self.turned.notified().await;
     }
 
     pub(crate) fn event(&self, name: &'static str, data: Bytes) -> Arc<Told> {

@@ -33,7 +33,9 @@ struct Reader {
 pub(crate) fn read(app: &App, caller: Caller) -> ApiResult<Response> {
     let full = || Problem::unavailable("this gateway has as many live streams as it can serve, in all or for one person: close some");
     let seat = app.hub().join(caller.workspace(), caller.session.user.id).ok_or_else(full)?;
-    let hello = serde_json::to_vec(&Hello { now: app.now(), version: VERSION.to_owned() }).unwrap_or_default();
+    // After the seat is taken: whatever changes from now on is told.
+    let hello = Hello { now: app.now(), version: VERSION.to_owned(), live: app.hub().is_live() };
+    let hello = serde_json::to_vec(&hello).unwrap_or_default();
     let mut heartbeat = interval_at(Instant::now() + HEARTBEAT, HEARTBEAT);
     heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let hello = Some(app.hub().event("hello", hello.into()));

@@ -2,6 +2,7 @@
 //! services never depend on one another, and these tests are about the gateway.
 #![expect(clippy::expect_used, reason = "a test that cannot go on fails")]
 
+mod away;
 mod browser;
 mod channels;
 mod dead_letters;
@@ -10,6 +11,8 @@ mod incidents;
 mod input;
 mod live;
 mod mesh;
+mod relay;
 mod secrets;
 mod stream;
+mod system;
 mod users;

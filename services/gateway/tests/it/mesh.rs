@@ -40,7 +40,11 @@ impl Mesh {
 
     /// With other settings, and monitors that are there already.
     pub async fn with(settings: &[(&str, &str)], users: Users) -> Self {
-        let stack = Stack::new();
+        Self::on(Stack::new(), settings, users).await
+    }
+
+    /// Where something may be stored already.
+    pub async fn on(stack: Stack, settings: &[(&str, &str)], users: Users) -> Self {
         let mut env: HashMap<String, String> = stack.environment().await;
         let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a port").port();
         let own = [("USERS_URL", users.url.clone()), ("GATEWAY_ADDR", format!("127.0.0.1:{port}"))];

@@ -17,7 +17,7 @@ pub struct Events {
 }
 
 impl Events {
-    async fn open(mesh: &Mesh) -> Self {
+    pub async fn open(mesh: &Mesh) -> Self {
         Self::open_as(mesh, ADMIN).await
     }
 
@@ -31,8 +31,27 @@ impl Events {
         Self { bytes: bytes.boxed(), text: String::new() }
     }
 
-    /// Name, id and data of the next event; none at the end.
+    /// Data of the next event of this name.
+    pub async fn until(&mut self, name: &str) -> Value {
+        loop {
+            let (found, _, data) = self.any().await.expect("an event");
+            if found == name {
+                return data;
+            }
+        }
+    }
+
+    /// Name, id and data of the next event, but for what is told of the way to Redis; none at the end.
     pub async fn next(&mut self) -> Option<(String, u64, Value)> {
+        loop {
+            let event = self.any().await?;
+            if !["live", "resync"].contains(&event.0.as_str()) {
+                return Some(event);
+            }
+        }
+    }
+
+    async fn any(&mut self) -> Option<(String, u64, Value)> {
         loop {
             if let Some((event, rest)) = self.text.split_once("\n\n") {
                 let field = |name: &str| event.lines().find_map(|line| line.strip_prefix(name)).map(str::to_owned);

@@ -80,15 +80,20 @@ impl Users {
         self.known.lock().expect("no panic").channel_questions
     }
 
-    /// Puts a monitor there, as if somebody had created it an hour ago.
+    /// Puts a monitor there, as if somebody had created it two hours ago.
     pub fn add(&self, workspace: WorkspaceId, spec: Value) -> Monitor {
+        self.add_aged(workspace, spec, 7_200_000)
+    }
+
+    /// Puts a monitor there that was created so long ago.
+    pub fn add_aged(&self, workspace: WorkspaceId, spec: Value, age: model::Millis) -> Monitor {
         let mut spec: MonitorSpec = serde_json::from_value(spec).expect("a spec");
         if spec.regions.is_empty() {
             spec.regions = vec![crate::mesh::local()];
         }
         let mut known = self.known.lock().expect("no panic");
         known.revision += 1;
-        let created_at = model::Clock::now_ms(&model::SystemClock) - 7_200_000;
+        let created_at = model::Clock::now_ms(&model::SystemClock) - age;
         let segment = ScheduleSegment {
             from: created_at,
             interval_ms: i64::from(spec.interval_seconds) * 1000,

@@ -14,7 +14,7 @@ use crate::stream;
     tag = "system",
     operation_id = "stream",
     summary = "Live updates (server-sent events)",
-    description = "Events `hello` (Hello), `results` (ResultsEvent), `verdicts` (VerdictsEvent), `config` (ConfigEvent) and `resync` (no data: you were too slow, read everything again). A comment every 15 s keeps the connection open.",
+    description = "Events `hello` (Hello), `live` (LiveEvent), `results` (ResultsEvent), `verdicts` (VerdictsEvent), `config` (ConfigEvent) and `resync` (no data: something was missed, read everything again). A comment every 15 s keeps the connection open.",
     responses((status = 200, description = "The stream", body = String, content_type = "text/event-stream")),
     security(("cookie" = []), ("bearer" = [])),
 )]
