@@ -139,8 +139,8 @@ pub struct IcmpProbe {
 pub enum Assertion {
     /// The HTTP status is one of these: `200`, `"2xx"`, `"200-299"`, separated by commas.
     Status { is: String },
-    /// The body contains (or, with `absent`, does not contain) a text. Its first 1 MiB is searched; of a longer one nobody can say
-    /// that the text is absent, and it does not hold. Not for HEAD, as nothing that is asserted of a body.
+    /// The body contains (or, with `absent`, does not contain) a text. Its first 1 MiB is searched; of a longer one in which the text
+    /// is not found nobody can say, and the check is unknown. Not for HEAD, as nothing that is asserted of a body.
     BodyContains {
         text: String,
         #[serde(default)]
