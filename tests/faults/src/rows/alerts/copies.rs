@@ -59,20 +59,22 @@ pub fn copies(post: &SlackPost) -> Vec<Copy> {
     vec![copy(monitor, kind, body.contains(REPEAT), post.text().contains("Was down"))]
 }
 
-/// How many alerts groups mention only as `and 12 more`. What comes again, and says so, mentions nobody new.
+/// How many alerts groups mention only as `and 12 more`. A group that comes again as it was, and says so, mentions nobody new; one that
+/// comes again with others may have those among the ones it only counts.
 pub fn counted(posts: &[SlackPost]) -> usize {
-    let (mut told, mut sum) = (BTreeSet::new(), 0);
+    let (mut seen, mut sum) = (BTreeSet::new(), 0);
     for post in posts {
         let more = unnamed(post);
         if more == 0 {
             continue;
         }
-        let named: Vec<((String, &str), bool)> = copies(post).into_iter().map(|copy| ((copy.monitor, copy.kind), copy.repeat)).collect();
-        let again = named.iter().any(|(one, repeat)| *repeat && told.contains(one));
-        if !again {
+        let copies = copies(post);
+        let repeat = copies.iter().any(|copy| copy.repeat);
+        let named: BTreeSet<(String, &str)> = copies.into_iter().map(|copy| (copy.monitor, copy.kind)).collect();
+        let first = seen.insert((named, more));
+        if first || !repeat {
             sum += more;
         }
-        told.extend(named.into_iter().map(|(one, _)| one));
     }
     sum
 }
