@@ -296,7 +296,7 @@ impl Loop {
         }
     }
 
-    fn present(&mut self, partition: i32) {
+    pub(super) fn present(&mut self, partition: i32) {
         if self.desk.set_catching_up(partition, false) {
             self.released.push(partition);
         }

@@ -220,6 +220,11 @@ impl Desk {
         }
     }
 
+    /// Whether any partition that we have is in the present.
+    pub fn is_present(&self) -> bool {
+        self.partitions.values().any(|held| held.catching_up.is_none())
+    }
+
     /// Partitions that lag behind, with how far each is judged. `lag` says how much of the log is left, where that is known.
     pub fn catching_up(&mut self, lag: impl Fn(i32) -> Option<i64>) -> Vec<(i32, i64, CatchingUp)> {
         let mut all = Vec::new();

@@ -121,10 +121,6 @@ impl Loop {
             // log is read to (`caught_up`), however young what comes before is.
             self.desk.set_catching_up(message.partition, true);
             self.behind.insert(message.partition, Instant::now());
-        } else if !self.behind.contains_key(&message.partition) {
-            // Nothing of long ago came since we took it over: it is in the present, without the end of the log, which is told every
-            // few seconds only.
-            self.present(message.partition);
         }
         // A pinger's clock that is ahead must not hide a stall.
         self.desk.judged_through(message.partition, result.started_at.min(now));
