@@ -35,8 +35,8 @@ impl Loop {
             .filter_map(|partition| Some((partition.clone(), taken.iter().find(|one| one.partition == partition.1)?.next_offset)))
             .collect();
         tracing::info!(?taken, states = states.len(), "partitions taken");
-        // Who reads other partitions in the present takes over from one that died or left, not after an absence of the log: this one is there, too,
-        // unless what it brings is of long ago. Where its log ends, Kafka's client tells every few seconds only.
+        // Who reads other partitions in the present takes over from one that died or left, not after an absence of the log: these
+        // are there, too, unless what they bring is of long ago. Where a log ends, Kafka's client tells every few seconds only.
         let is_present = self.desk.is_present();
         self.desk.open(taken, states);
         for partition in partitions.iter().filter(|_| is_present) {
