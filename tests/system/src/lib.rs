@@ -31,7 +31,7 @@ pub use ports::free_port;
 pub use postgres::Postgres;
 pub use process::{Process, binary, run_to_end};
 pub use redis::{Redis, patient_redis};
-pub use slack::{Post, Slack};
+pub use slack::{OPENED, Post, RESOLVED, Slack, mark};
 pub use truth::{Dump, Slots, all_configured, configured};
 
 use model::{Clock, Millis, SystemClock};

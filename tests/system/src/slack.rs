@@ -10,6 +10,9 @@ use tokio::task::JoinHandle;
 
 use crate::now;
 
+pub const OPENED: &str = "opened";
+pub const RESOLVED: &str = "resolved";
+
 /// One message as it arrived.
 #[derive(Debug, Clone)]
 pub struct Post {
@@ -38,10 +41,11 @@ impl Post {
     }
 }
 
-fn mark(text: &str) -> Option<&'static str> {
+/// What a text of ours begins with: that something began, or that it ended.
+pub fn mark(text: &str) -> Option<&'static str> {
     match text.chars().next()? {
-        '🔴' => Some("opened"),
-        '🟢' => Some("resolved"),
+        '🔴' => Some(OPENED),
+        '🟢' => Some(RESOLVED),
         _ => None,
     }
 }

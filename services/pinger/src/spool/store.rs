@@ -5,6 +5,8 @@ use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
 
+use egress::FailureKind;
+
 use super::record::SpoolItem;
 use super::segment::{Level, MOST_KNOWN, Segment, is_full};
 
@@ -273,8 +275,6 @@ impl Store {
 
 /// Whether a file may well be readable once there are descriptors or memory again.
 pub(super) fn passes(error: &io::Error) -> bool {
-    const ENFILE: i32 = 23;
-    const EMFILE: i32 = 24;
-    matches!(error.raw_os_error(), Some(ENFILE | EMFILE))
+    egress::io_kind(error) == FailureKind::Resources
         || matches!(error.kind(), io::ErrorKind::OutOfMemory | io::ErrorKind::Interrupted | io::ErrorKind::WouldBlock)
 }

@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
+use system_tests::mark;
 use testkit::{SlackBehaviour, SlackPost};
 
-pub const OPENED: &str = "opened";
-pub const RESOLVED: &str = "resolved";
+pub use system_tests::{OPENED, RESOLVED};
 
 /// One alert as one message told it.
 #[derive(Debug, Clone)]
@@ -49,13 +49,13 @@ pub fn copies(post: &SlackPost) -> Vec<Copy> {
         return vec![copy(monitor, kind, data["repeat"] == true, data["tells_opening"] == true)];
     }
     let sections = sections(&post.body);
-    let lines: Vec<&str> = sections.iter().flat_map(|text| text.lines()).filter(|line| kind(line).is_some()).collect();
+    let lines: Vec<&str> = sections.iter().flat_map(|text| text.lines()).filter(|line| mark(line).is_some()).collect();
     if !lines.is_empty() {
         // A group: one line each, and a recovery always says for how long it was down.
-        return lines.iter().filter_map(|line| Some(copy(monitor(line)?, kind(line)?, line.contains(REPEAT), true))).collect();
+        return lines.iter().filter_map(|line| Some(copy(monitor(line)?, mark(line)?, line.contains(REPEAT), true))).collect();
     }
     let body = post.body.to_string();
-    let (Some(kind), Some(monitor)) = (kind(post.text()), monitor(&body)) else { return Vec::new() };
+    let (Some(kind), Some(monitor)) = (mark(post.text()), monitor(&body)) else { return Vec::new() };
     vec![copy(monitor, kind, body.contains(REPEAT), post.text().contains("Was down"))]
 }
 
@@ -104,16 +104,6 @@ pub fn behaviour(post: &SlackPost) -> &'static str {
 fn sections(body: &serde_json::Value) -> Vec<&str> {
     let blocks = body["attachments"][0]["blocks"].as_array();
     blocks.into_iter().flatten().filter(|block| block["type"] == "section").filter_map(|block| block["text"]["text"].as_str()).collect()
-}
-
-fn kind(text: &str) -> Option<&'static str> {
-    if text.starts_with('🔴') {
-        Some(OPENED)
-    } else if text.starts_with('🟢') {
-        Some(RESOLVED)
-    } else {
-        None
-    }
 }
 
 fn monitor(text: &str) -> Option<&str> {
